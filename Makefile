@@ -1,0 +1,131 @@
+# The only makefile ever invoked.  Each folder contributes a module.mk fragment
+# that names its sources; every rule lives here.  `make help` lists the targets.
+
+O       ?= build
+CC      ?= gcc
+V       ?= 0
+WERROR  ?= 0
+SAN     ?=
+PREFIX  ?= /usr/local
+BINDIR  ?= $(PREFIX)/bin
+Q       := $(if $(filter 1,$(V)),,@)
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+WARN := -Wall -Wextra -Wshadow -Wundef -Wvla -Wformat=2 -Wwrite-strings -Wpointer-arith \
+        -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wcast-align \
+        -Wimplicit-fallthrough -Wno-format-truncation $(if $(filter 1,$(WERROR)),-Werror)
+HARD := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection \
+        $(if $(findstring clang,$(CC)),,-ftrivial-auto-var-init=zero) \
+        $(if $(SAN),,-D_FORTIFY_SOURCE=3)
+LDHARD := -pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--as-needed
+SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+
+CFLAGS  ?= -O2 -g
+ALL_CFLAGS   = -std=gnu17 -D_GNU_SOURCE -I. $(WARN) $(HARD) $(SANFLAGS) $(CFLAGS)
+ALL_LDFLAGS  = $(LDHARD) $(SANFLAGS) $(LDFLAGS)
+
+LIBS :=
+PROGS :=
+TESTS :=
+FUZZERS :=
+# Each names its sources, libraries and programs.  A program in the guest or the tests is no part of `install`.
+PRIVATE_PROGS :=
+include $(sort $(wildcard */module.mk */*/module.mk test/unit/*.mk test/fuzz/*.mk))
+
+# $1 = library name; uses $1_DIR, $1_SRC
+define lib_rules
+$1_OBJ := $$($1_SRC:%.c=$(O)/$$($1_DIR)/%.o)
+ALL_OBJ += $$($1_OBJ)
+$(O)/lib$1.a: $$($1_OBJ)
+	@echo "  AR      $$@"
+	$(Q)rm -f $$@ && $(AR) rcs $$@ $$^
+endef
+# $1 = program name; uses $1_DIR, $1_SRC, $1_LIBS, $1_LDLIBS
+define prog_rules
+$1_OBJ := $$($1_SRC:%.c=$(O)/$$($1_DIR)/%.o)
+ALL_OBJ += $$($1_OBJ)
+$(O)/bin/$1: $$($1_OBJ) $$($1_LIBS:%=$(O)/lib%.a)
+	@mkdir -p $$(@D)
+	@echo "  LD      $$@"
+	$(Q)$(CC) $$(ALL_LDFLAGS) $$($1_LDFLAGS) -o $$@ $$^ $$($1_LDLIBS)
+endef
+# Each fuzz_x is also linked with a plain main() as replay_x, so `make test` needs no libFuzzer.
+define replay_rules
+$(O)/bin/replay_$(1:fuzz_%=%): $$($1_OBJ) $(O)/test/fuzz/replay.o $$($1_LIBS:%=$(O)/lib%.a)
+	@mkdir -p $$(@D)
+	@echo "  LD      $$@"
+	$(Q)$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$($1_LDLIBS)
+endef
+ALL_OBJ := $(O)/test/fuzz/replay.o
+REPLAYS := $(FUZZERS:fuzz_%=$(O)/bin/replay_%)
+$(foreach l,$(LIBS),$(eval $(call lib_rules,$l)))
+$(foreach p,$(PROGS) $(PRIVATE_PROGS) $(TESTS) $(FUZZERS),$(eval $(call prog_rules,$p)))
+$(foreach p,$(FUZZERS),$(eval $(call replay_rules,$p)))
+
+# Rewritten only when the flags change, so objects never mix two sets of flags.
+$(O)/.flags: FORCE
+	@mkdir -p $(O)
+	@echo '$(CC) $(ALL_CFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS)' >$@
+
+$(O)/%.o: %.c $(O)/.flags
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+## all      every program, in $(O)/bin
+all: $(PROGS:%=$(O)/bin/%) $(PRIVATE_PROGS:%=$(O)/bin/%)
+
+## test     unit tests and fuzz corpora: seconds, no privileges
+test: $(TESTS:%=$(O)/bin/%) $(REPLAYS)
+	$(Q)tools/run-tests $^
+
+## check    what a change must pass: all, test, lint, command-line tests
+check: all test lint
+	$(Q)bats test/cli
+
+## lint     format, layers, headers
+lint: check-format check-layers check-headers
+check-format:
+	$(Q)git ls-files '*.[ch]' | xargs clang-format --dry-run -Werror
+check-layers:
+	$(Q)tools/check-layers
+HDRS = $(sort $(shell git ls-files '*.h'))
+check-headers: $(HDRS:%=$(O)/%.hdr-ok)
+$(O)/%.hdr-ok: %
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -fsyntax-only -include $< -xc /dev/null && touch $@
+## tidy     clang-tidy, findings are errors
+tidy:
+	$(Q)clang-tidy --quiet $(shell git ls-files '*.c') -- -std=gnu17 -D_GNU_SOURCE -I.
+
+## analyze  gcc -fanalyzer over the programs, in build-analyze
+analyze:
+	$(Q)$(MAKE) O=build-analyze WERROR=1 CFLAGS='-O1 -g -fanalyzer' all
+
+## asan     tests under AddressSanitizer and UBSan, in build-asan
+asan:
+	$(Q)ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1 \
+	    UBSAN_OPTIONS=print_stacktrace=1 $(MAKE) O=build-asan SAN=address,undefined CFLAGS='-O1 -g' test
+## fuzz     each fuzzer for FUZZ_SECONDS (10), in build-fuzz; needs clang
+fuzz:
+	$(Q)$(MAKE) O=build-fuzz CC=clang SAN=fuzzer-no-link,address,undefined CFLAGS='-O1 -g' run-fuzz
+run-fuzz: $(FUZZERS:%=$(O)/bin/%)
+	$(Q)for f in $(FUZZERS); do $(O)/bin/$$f -max_total_time=$(or $(FUZZ_SECONDS),10) -verbosity=0 test/fuzz/corpus/$${f#fuzz_} || exit 1; done
+
+## install  programs under $(DESTDIR)$(BINDIR)
+install: all
+	install -d $(DESTDIR)$(BINDIR)
+	install -m 0755 $(PROGS:%=$(O)/bin/%) $(DESTDIR)$(BINDIR)/
+## clean    remove every build folder
+clean:
+	rm -rf build build-analyze build-asan build-fuzz
+help:
+	@sed -n 's/^## //p' Makefile
+FORCE:
+.PHONY: FORCE help all test check lint check-format check-layers \
+        check-headers tidy analyze asan fuzz run-fuzz install clean
+
+-include $(ALL_OBJ:.o=.d)

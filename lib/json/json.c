@@ -1,0 +1,297 @@
+/* Typed JSON access and building over cJSON. */
+#include "lib/json/json.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/str.h"
+
+/* Integers beyond 2^53 lose digits in a double; those are kept as raw text when we write. */
+#define EXACT_MAX INT64_C(9007199254740991)
+
+/* Before cJSON sees it: its own limit (1000) is deeper than our stacks in small programs like. */
+static bool too_deep(const char *text, size_t len)
+{
+    int depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < len; i++) {
+        char c = text[i];
+        if (in_string) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '{' || c == '[') {
+            if (++depth > JSON_DEPTH_MAX)
+                return true;
+        } else if (c == '}' || c == ']') {
+            depth--;
+        }
+    }
+    return false;
+}
+
+int json_parse(const char *text, size_t len, cJSON **ret_doc, struct vic_err *err)
+{
+    if (too_deep(text, len))
+        return vic_fail(err, VIC_ERR_INVALID, 0, "JSON nested deeper than %d", JSON_DEPTH_MAX);
+    const char *end = NULL;
+    auto_json cJSON *doc = cJSON_ParseWithLengthOpts(text, len, &end, false);
+    if (!doc)
+        return vic_fail(err, VIC_ERR_INVALID, 0, "malformed JSON at byte %zu",
+                        end ? (size_t)(end - text) : (size_t)0);
+    while (end < text + len && memchr(" \t\r\n", *end, 4))
+        end++;
+    if (end != text + len && !(end + 1 == text + len && *end == '\0'))
+        return vic_fail(err, VIC_ERR_INVALID, 0, "extra bytes after the JSON document at byte %zu",
+                        (size_t)(end - text));
+    *ret_doc = TAKE_PTR(doc);
+    return 0;
+}
+
+static void *checked(void *p)
+{
+    if (!p) {
+        (void)fputs("out of memory\n", stderr);
+        abort();
+    }
+    return p;
+}
+
+char *json_print(const cJSON *doc)
+{
+    return checked(cJSON_PrintUnformatted(doc));
+}
+
+const cJSON *json_member(const cJSON *obj, const char *member)
+{
+    const cJSON *v = cJSON_GetObjectItemCaseSensitive(obj, member);
+    return v && !cJSON_IsNull(v) ? v : NULL;
+}
+
+static int wrong_type(const char *path, const char *member, const char *want, struct vic_err *err)
+{
+    return vic_fail(err, VIC_ERR_INVALID, 0, "%s%s%s: expected %s", path ? path : "",
+                    path && *path ? "." : "", member, want);
+}
+
+int json_get_str(const cJSON *obj, const char *path, const char *member, const char **ret,
+                 struct vic_err *err)
+{
+    const cJSON *v = json_member(obj, member);
+    if (v && !cJSON_IsString(v))
+        return wrong_type(path, member, "a string", err);
+    *ret = v ? v->valuestring : NULL;
+    return 0;
+}
+
+int json_need_str(const cJSON *obj, const char *path, const char *member, const char **ret,
+                  struct vic_err *err)
+{
+    const char *s = NULL;
+    int r = json_get_str(obj, path, member, &s, err);
+    if (r < 0)
+        return r;
+    if (vic_str_is_empty(s))
+        return wrong_type(path, member, "a non-empty string", err);
+    *ret = s;
+    return 0;
+}
+
+int json_get_i64(const cJSON *obj, const char *path, const char *member, int64_t min, int64_t max,
+                 int64_t *ret, struct vic_err *err)
+{
+    const cJSON *v = json_member(obj, member);
+    if (!v)
+        return 0;
+    double d = v->valuedouble;
+    if (!cJSON_IsNumber(v) || d != floor(d))
+        return wrong_type(path, member, "an integer", err);
+    /* Compared as doubles first: casting one that is out of range is undefined. */
+    int64_t i = d >= 9223372036854775807.0    ? INT64_MAX
+                : d <= -9223372036854775808.0 ? INT64_MIN
+                                              : (int64_t)d;
+    if (i < min || i > max)
+        return vic_fail(err, VIC_ERR_INVALID, 0,
+                        "%s%s%s: expected an integer from %" PRIi64 " to %" PRIi64,
+                        path ? path : "", path && *path ? "." : "", member, min, max);
+    *ret = i;
+    return 0;
+}
+
+int json_get_bool(const cJSON *obj, const char *path, const char *member, bool *ret,
+                  struct vic_err *err)
+{
+    const cJSON *v = json_member(obj, member);
+    if (!v)
+        return 0;
+    if (!cJSON_IsBool(v))
+        return wrong_type(path, member, "true or false", err);
+    *ret = cJSON_IsTrue(v);
+    return 0;
+}
+
+int json_get_obj(const cJSON *obj, const char *path, const char *member, const cJSON **ret,
+                 struct vic_err *err)
+{
+    const cJSON *v = json_member(obj, member);
+    if (v && !cJSON_IsObject(v))
+        return wrong_type(path, member, "an object", err);
+    *ret = v;
+    return 0;
+}
+
+int json_get_arr(const cJSON *obj, const char *path, const char *member, const cJSON **ret,
+                 struct vic_err *err)
+{
+    const cJSON *v = json_member(obj, member);
+    if (v && !cJSON_IsArray(v))
+        return wrong_type(path, member, "an array", err);
+    *ret = v;
+    return 0;
+}
+
+int json_get_strv(const cJSON *obj, const char *path, const char *member, char ***ret,
+                  struct vic_err *err)
+{
+    const cJSON *arr = NULL;
+    int r = json_get_arr(obj, path, member, &arr, err);
+    if (r < 0)
+        return r;
+    size_t n = arr ? (size_t)cJSON_GetArraySize(arr) : 0;
+    auto_strv char **v = n ? vic_xalloc((n + 1) * sizeof(*v)) : NULL;
+    size_t i = 0;
+    const cJSON *e;
+    cJSON_ArrayForEach(e, arr)
+    {
+        if (!cJSON_IsString(e))
+            return wrong_type(path, member, "an array of strings", err);
+        v[i++] = vic_xstrdup(e->valuestring);
+    }
+    *ret = TAKE_PTR(v);
+    return 0;
+}
+
+const char *json_str(const cJSON *obj, const char *member, const char *otherwise)
+{
+    const cJSON *v = json_member(obj, member);
+    return cJSON_IsString(v) ? v->valuestring : otherwise;
+}
+
+int64_t json_i64(const cJSON *obj, const char *member, int64_t otherwise)
+{
+    int64_t v = otherwise;
+    return json_get_i64(obj, NULL, member, INT64_MIN, INT64_MAX, &v, NULL) < 0 ? otherwise : v;
+}
+
+bool json_bool(const cJSON *obj, const char *member, bool otherwise)
+{
+    const cJSON *v = json_member(obj, member);
+    return cJSON_IsBool(v) ? cJSON_IsTrue(v) : otherwise;
+}
+
+cJSON *json_new_obj(void)
+{
+    return checked(cJSON_CreateObject());
+}
+
+cJSON *json_new_arr(void)
+{
+    return checked(cJSON_CreateArray());
+}
+
+void json_add(cJSON *obj, const char *member, cJSON *value)
+{
+    if (!value)
+        value = checked(cJSON_CreateNull());
+    if (!cJSON_AddItemToObject(obj, member, value))
+        checked(NULL);
+}
+
+void json_add_str(cJSON *obj, const char *member, const char *value)
+{
+    if (value)
+        json_add(obj, member, checked(cJSON_CreateString(value)));
+}
+
+void json_add_str_or_empty(cJSON *obj, const char *member, const char *value)
+{
+    json_add_str(obj, member, value ? value : "");
+}
+
+void json_addf(cJSON *obj, const char *member, const char *fmt, ...)
+{
+    auto_free char *text = NULL;
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vasprintf(&text, fmt, ap);
+    va_end(ap);
+    if (n < 0)
+        checked(NULL);
+    json_add_str(obj, member, text);
+}
+
+void json_add_i64(cJSON *obj, const char *member, int64_t value)
+{
+    if (value >= -EXACT_MAX && value <= EXACT_MAX) {
+        json_add(obj, member, checked(cJSON_CreateNumber((double)value)));
+        return;
+    }
+    char text[24];
+    (void)snprintf(text, sizeof(text), "%" PRIi64, value);
+    json_add(obj, member, checked(cJSON_CreateRaw(text)));
+}
+
+void json_add_bool(cJSON *obj, const char *member, bool value)
+{
+    json_add(obj, member, checked(cJSON_CreateBool(value)));
+}
+
+void json_add_null(cJSON *obj, const char *member)
+{
+    json_add(obj, member, NULL);
+}
+
+cJSON *json_add_obj(cJSON *obj, const char *member)
+{
+    cJSON *v = json_new_obj();
+    json_add(obj, member, v);
+    return v;
+}
+
+cJSON *json_add_arr(cJSON *obj, const char *member)
+{
+    cJSON *v = json_new_arr();
+    json_add(obj, member, v);
+    return v;
+}
+
+void json_add_strv(cJSON *obj, const char *member, char *const *v)
+{
+    cJSON *arr = json_add_arr(obj, member);
+    for (; v && *v; v++)
+        json_push_str(arr, *v);
+}
+
+void json_push(cJSON *arr, cJSON *value)
+{
+    if (!cJSON_AddItemToArray(arr, checked(value)))
+        checked(NULL);
+}
+
+void json_push_str(cJSON *arr, const char *value)
+{
+    json_push(arr, cJSON_CreateString(value));
+}
+
+cJSON *json_dup(const cJSON *doc)
+{
+    return checked(cJSON_Duplicate(doc, true));
+}

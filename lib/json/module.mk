@@ -1,0 +1,3 @@
+LIBS += json
+json_DIR := lib/json
+json_SRC := json.c
