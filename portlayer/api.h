@@ -1,0 +1,128 @@
+/*
+ * The port layer's whole contract: its intents, their documents, and the client to send them with.
+ *
+ * Intents are JSON over HTTP/2 (lib/rpc) on the port layer's socket.  They say what, never how: no
+ * libvirt, no disk format, no host path appears here, and nothing here is Docker's.  A request document
+ * with a member that is not listed is refused (INVALID), so that nothing is accepted and ignored.
+ * Times are RFC 3339 in UTC with nanoseconds; digests are "sha256:<64 hex>"; ids are 64 hex digits.
+ * {ref} is a container's id, its name, or an unambiguous prefix of its id.
+ *
+ *  HOST
+ *  GET  /v1/info -> {"id","name","version","acceleration":"kvm"|"tcg","hypervisor":"QEMU 7.2.22",
+ *        "libvirt":"9.0.0","kernel"(of the guests),"cpus","memory_bytes","default_memory_bytes",
+ *        "default_cpus","datastore","containers":{"total","running","paused","stopped"},"images"}
+ *  GET  /v1/events?since_ns=N&until_ns=N&follow=0|1      stream of lines, one document each, in order:
+ *        {"seq","time_ns","type":"container"|"image"|"network","action","id","attributes":{string:string}}
+ *        Without since_ns only what happens from now on.  With until_ns in the past it ends by itself.
+ *        Container actions: create start die stop kill restart rename destroy resize attach oom
+ *        (die: attributes exit_code; kill: signal; rename: old_name).  Image: pull tag untag delete.
+ *        attributes hold the object's event_attributes, and for containers name.
+ *
+ *  CONTAINERS
+ *  POST /v1/containers   {"name","image"(id),"spec":SPEC,"annotations":{string:string},
+ *        "event_attributes":{string:string}} -> {"id"}      CONFLICT: the name is taken
+ *  GET  /v1/containers   -> {"containers":[CONTAINER,...]}  newest first
+ *  GET  /v1/containers/{ref}[?size=1] -> CONTAINER
+ *  DELETE /v1/containers/{ref}?force=0|1                     CONFLICT while it runs, unless forced
+ *  POST /v1/containers/{ref}/start   {"console":{"width","height"}?}  returns when the process runs
+ *        NOT_MODIFIED: already runs.  NOT_FOUND / FORBIDDEN / INVALID: the process could not be started;
+ *        the message is Docker's and state.exit_code is 127 / 126 / 128 (see state.error).
+ *  POST /v1/containers/{ref}/stop    {"timeout_s"?,"signal"?}   NOT_MODIFIED: does not run.
+ *        timeout_s -1 waits for ever; absent: the spec's.
+ *  POST /v1/containers/{ref}/restart {"timeout_s"?,"signal"?}
+ *  POST /v1/containers/{ref}/signal  {"signal":"SIGTERM"|"15"|...}   CONFLICT: does not run
+ *  POST /v1/containers/{ref}/resize  {"width","height"}         CONFLICT: does not run or has no terminal
+ *  POST /v1/containers/{ref}/rename  {"name"}                   CONFLICT: taken
+ *  GET  /v1/containers/{ref}/wait?condition=not-running|next-exit|removed
+ *        stream: answered at once (so that the caller knows it is registered), then one line
+ *        {"exit_code","error"} when the condition is met.
+ *  POST /v1/containers/{ref}/attach?stdin=0|1&stdout=0|1&stderr=0|1&logs=0|1&stream=0|1
+ *        stream both ways: in go stdin bytes; out come records (lib/base/record.h; STDOUT and STDERR
+ *        only).  Answered at once; may precede start.  Output of this run from now on (stream), from its
+ *        beginning (logs), or both.  Ends when the run ends and all of its output was sent.
+ *        CONFLICT: stdin asked for a container whose spec has none, or that is paused.
+ *  GET  /v1/containers/{ref}/output?stdout=0|1&stderr=0|1&since_ns=N&until_ns=N&tail=N&follow=0|1
+ *        stream of records over all runs, oldest first; tail counts lines as Docker does.
+ *
+ *  SPEC {
+ *    "hostname","domainname": strings,
+ *    "process": {"args":[...],"env":["K=V",...],"cwd":"/","user":"name|uid[:group|gid]",
+ *                "tty":bool,"stdin":bool,"stdin_once":bool},
+ *    "stop_signal":"SIGTERM", "stop_timeout_s":10,
+ *    "networks":["bridge"] or [],  "dns":[...],"dns_search":[...],"dns_options":[...],
+ *    "extra_hosts":["name:address",...],
+ *    "auto_remove":bool
+ *  }
+ *  CONTAINER {
+ *    "id","name","created_at","image","spec","annotations","event_attributes",
+ *    "state": {"status":"created"|"starting"|"running"|"paused"|"stopping"|"exited"|"removing"|"dead",
+ *              "pid"(of the hypervisor process; 0 if none),"exit_code","error","oom_killed",
+ *              "started_at","finished_at" ("" if never)},
+ *    "networks":[{"name","id","address","prefix_len","gateway","mac"}],   address "" before a first start
+ *    "size_bytes": with size=1, what its own disk holds
+ *  }
+ *
+ *  CONTENT AND IMAGES
+ *  GET  /v1/content/{digest}?stat=1 -> {"digest","size"}        NOT_FOUND
+ *  GET  /v1/content/{digest}           stream of its bytes
+ *  PUT  /v1/content/{digest}?size=N    stream in -> {"digest","size"}; visible only when size and digest
+ *        are right (INVALID otherwise); a blob that is there already is answered at once.
+ *  POST /v1/images   {"manifest":digest,"media_type","refs":[string,...]}
+ *        stream of lines: {"layer":digest,"status":"extracting"|"done"|"exists","current","total"}...
+ *        then {"id"} or {"error":{"kind","message","missing":[digest,...]?}}.  All blobs must be there;
+ *        each layer becomes a shared, read-only disk; then the refs name the image.
+ *  GET  /v1/images -> {"images":[IMAGE,...]}     newest first
+ *  GET  /v1/images/{id} -> IMAGE
+ *  POST /v1/images/{id}/refs  {"ref"}           moves the ref here
+ *  DELETE /v1/refs?ref=R -> {"untagged":R}      the image stays
+ *  DELETE /v1/images/{id}?force=0|1 -> {"untagged":[...],"deleted":[id, chain ids that nobody uses now]}
+ *        CONFLICT: a container uses it (with force only a running one does)
+ *  IMAGE {"id"(config digest),"manifest":digest,"media_type","refs":[string,...],"size"(bytes of its
+ *        layers, unpacked),"config":{the image's configuration document}}
+ *        refs are opaque and unique: "docker.io/library/x:tag" or "docker.io/library/x@sha256:...".
+ *
+ *  NETWORKS
+ *  GET  /v1/networks -> {"networks":[NETWORK]}      GET /v1/networks/{name or id} -> NETWORK
+ *  NETWORK {"id","name","driver":"bridge","created_at","subnet","gateway","bridge","internal":false,
+ *        "endpoints":[{"container","name","address","prefix_len","mac"}]}
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include <uv.h>
+
+#include "lib/base/err.h"
+#include "lib/base/record.h"
+#include "lib/host/rpc_uv.h"
+#include "lib/json/json.h"
+
+#define PL_API_VERSION "1"
+
+/* Caps the port layer holds to; a personality may check them first for a better message. */
+#define PL_NAME_MAX 255
+#define PL_ANNOTATIONS_MAX (1u << 20) /* bytes of keys and values of one container */
+#define PL_SPEC_ARGS_MAX                                                                           \
+    (256u << 10) /* bytes of args and env together: the guest's exec limit is 2 MiB */
+#define PL_CONTENT_MAX (64ull << 30) /* bytes of one blob */
+
+/*
+ * The client is lib/host/rpc_uv's: host_rpc_client_new(loop, path of the port-layer socket), then
+ * host_rpc_call() for intents that answer with a document and host_rpc_open() for streams.  The
+ * helpers below (portlayer/client) take the repetition out of the common ones.
+ */
+
+/* Splits a stream of lines into JSON documents for on_doc; used for events, wait and image commits. */
+struct pl_lines;
+typedef void (*pl_doc_fn)(const cJSON *doc, void *arg);
+struct pl_lines *pl_lines_new(pl_doc_fn on_doc, void *arg);
+/* < 0: not JSON lines, or a line longer than RPC_JSON_MAX. */
+int pl_lines_feed(struct pl_lines *l, const void *data, size_t len, struct vic_err *err);
+void pl_lines_free(struct pl_lines *l);
+
+/* Splits a stream of records into whole ones; data is borrowed.  head->len bytes. */
+struct pl_records;
+typedef void (*pl_record_fn)(const struct vic_record *head, const void *data, void *arg);
+struct pl_records *pl_records_new(pl_record_fn on_record, void *arg);
+int pl_records_feed(struct pl_records *r, const void *data, size_t len, struct vic_err *err);
+void pl_records_free(struct pl_records *r);
