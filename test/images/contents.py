@@ -79,6 +79,8 @@ def debian_tools(stack, files):
         add_packages(w, debs.TOOLS, files)
         dpkg_status(w, debs.BASE + debs.TOOLS, files)
         w.symlink("usr/bin/python", "python3")
+        w.symlink("usr/bin/nc", "/etc/alternatives/nc")
+        w.symlink("etc/alternatives/nc", "/bin/nc.openbsd")
         ping = w.entries[b"usr/bin/ping"]
         w.file("usr/local/bin/ping-cap", ping.data, 0o755, xattrs=file_capability(CAP_NET_RAW))
 
@@ -194,7 +196,7 @@ def debian_app(stack):
         w.whiteout("usr/share/doc/tzdata")
         w.opaque("change/opaque")
         w.file("change/opaque/new", "new\n")
-        w.file("change/opaque-last/sub/new", "new\n")
+        w.file("change/opaque-last/fresh/new", "new\n")
         w.opaque("change/opaque-last", last=True)
         w.opaque("change/replaced")
         w.file("change/dir2file", "was a directory\n")
