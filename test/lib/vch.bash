@@ -1,0 +1,79 @@
+# A VCH of its own for a suite of tests, with a registry and the fixture images; nothing stays behind.
+#
+#   suite_up NAME     makes SUITE (a folder), starts a registry, pushes the images, creates a VCH;
+#                     sets SUITE, REGISTRY, VCH, VIC_HOST, DOCKER; exports them for the tests
+#   suite_down        takes all of it back
+#   machine ARGS      vic-machine on the suite's folder of VCHs
+#   dk ARGS           the docker CLI on the suite's VCH, bounded in time
+#   image NAME[:TAG]  the registry's name of a fixture image
+#
+# Killed tests are cleaned up after too: a janitor outlives the suite and waits for its end.
+
+VCH_LIB=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
+VCH_TOP=$(realpath "$VCH_LIB/../..")
+: "${O:=$VCH_TOP/build}"
+VIC_BIN=${VIC_BIN:-$(realpath -m "$O")/bin}
+VIC_ISO=${VIC_ISO:-$(realpath -m "$VCH_TOP/build")/iso}
+VIC_IMAGES=${VIC_IMAGES:-$VCH_TOP/build/images}
+
+# shellcheck source=test/lib/registry.bash
+. "$VCH_LIB/registry.bash"
+# shellcheck source=test/lib/docker.bash
+. "$VCH_LIB/docker.bash"
+
+machine() {
+    local command=$1
+    shift
+    timeout 120 "$VIC_BIN/vic-machine" "$command" --root "$SUITE/vchs" "$@"
+}
+dk() { timeout "${DK_TIMEOUT:-90}" "$DOCKER" -H "$VIC_HOST" "$@"; }
+image() { echo "$REGISTRY/$1"; }
+vch_field() { machine inspect --name "${2:-$VCH}" | jq -r "$1"; }
+
+# wait_for SECONDS COMMAND...: until it succeeds; fails (and says so) when it does not in time.
+wait_for() {
+    local deadline=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        if ((SECONDS >= deadline)); then
+            echo "did not come true: $*" >&2
+            return 1
+        fi
+        sleep 0.1
+    done
+}
+
+suite_up() {
+    SUITE=$(mktemp -d /var/tmp/vic-test.XXXXXX) || return # where QEMU's user may search
+    chmod 755 "$SUITE"
+    VCH=$1
+    unset DOCKER_HOST DOCKER_CONTEXT DOCKER_TLS_VERIFY DOCKER_API_VERSION DOCKER_CERT_PATH
+    export DOCKER_CONFIG=$SUITE/docker-config SUITE VCH VIC_BIN VIC_ISO VIC_IMAGES
+    mkdir -p "$DOCKER_CONFIG" "$SUITE/vchs"
+    chmod 711 "$SUITE/vchs"
+    setsid "$VCH_LIB/janitor" "$$" "$SUITE" "$VIC_BIN" </dev/null >/dev/null 2>&1 3>&- 4>&- &
+    docker_cli "$VCH_TOP/build/cli" || return
+    "$VCH_TOP/test/images/build" "$VIC_IMAGES" || return
+    registry_start "$SUITE/registry" || return
+    "$VCH_TOP/test/images/push" "$VIC_IMAGES" "$REGISTRY" || return
+    machine create --local --name "$VCH" --iso "$VIC_ISO" || return
+    VIC_HOST=$(vch_field .docker_host) || return
+    export REGISTRY DOCKER VIC_HOST
+}
+
+# suite_wipe SUITE VIC_BIN: also for the janitor, which has nothing else.
+suite_wipe() {
+    local vch failed=0
+    for vch in "$1"/vchs/*/vch.json; do
+        [ -e "$vch" ] || continue
+        vch=$(basename "$(dirname "$vch")")
+        timeout 300 "$2/vic-machine" delete --force --root "$1/vchs" --name "$vch" || failed=1
+    done
+    registry_stop "$1/registry"
+    [ "$failed" = 0 ] && rm -rf "$1"
+    return "$failed"
+}
+
+suite_down() {
+    suite_wipe "$SUITE" "$VIC_BIN"
+}
