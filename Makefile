@@ -115,6 +115,9 @@ fuzz:
 run-fuzz: $(FUZZERS:%=$(O)/bin/%)
 	$(Q)for f in $(FUZZERS); do $(O)/bin/$$f -max_total_time=$(or $(FUZZ_SECONDS),10) -verbosity=0 test/fuzz/corpus/$${f#fuzz_} || exit 1; done
 
+## iso      bootstrap.iso, kernel and initrd of every containerVM, in $(O)/iso
+iso: $(TETHER)
+	$(Q)iso/build $(O)/iso $(TETHER)
 ## install  programs under $(DESTDIR)$(BINDIR)
 install: all
 	install -d $(DESTDIR)$(BINDIR)
@@ -125,7 +128,7 @@ clean:
 help:
 	@sed -n 's/^## //p' Makefile
 FORCE:
-.PHONY: FORCE help all test check lint check-format check-layers \
+.PHONY: FORCE help all iso test check lint check-format check-layers \
         check-headers tidy analyze asan fuzz run-fuzz install clean
 
 -include $(ALL_OBJ:.o=.d)
