@@ -89,7 +89,7 @@ status() { curl -s --noproxy '*' --max-time 5 -o "$BATS_TEST_TMPDIR/body" -w '%{
     registry_start "$BATS_TEST_TMPDIR/r"
     first=$REGISTRY pid=$(cat "$BATS_TEST_TMPDIR/r/registry.pid")
     registry_stop "$BATS_TEST_TMPDIR/r"
-    [ ! -s "/proc/$pid/cmdline" ] || ! tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q docker-registry
+    ! kill -0 "$pid" 2>/dev/null || false
     registry_start "$BATS_TEST_TMPDIR/r" "${first#*:}"
     again=$REGISTRY
     registry_stop "$BATS_TEST_TMPDIR/r"
@@ -166,4 +166,15 @@ status() { curl -s --noproxy '*' --max-time 5 -o "$BATS_TEST_TMPDIR/body" -w '%{
     libvirt_stop_if_ours "$BATS_TEST_TMPDIR/pids"
     libvirt_stop_if_ours "$BATS_TEST_TMPDIR/pids"
     kill -0 $$
+}
+
+@test "libvirt_stop_if_ours ends what its pid file names" {
+    . "$ROOT/test/lib/libvirt.bash"
+    mkdir "$BATS_TEST_TMPDIR/pids"
+    cp "$(command -v sleep)" "$BATS_TEST_TMPDIR/tini"
+    "$BATS_TEST_TMPDIR/tini" 60 3>&- &
+    echo $! >"$BATS_TEST_TMPDIR/pids/libvirtd.pid"
+    until [ "$(cat "/proc/$!/comm")" = tini ]; do :; done
+    libvirt_stop_if_ours "$BATS_TEST_TMPDIR/pids"
+    ! kill -0 $! 2>/dev/null || false
 }

@@ -28,10 +28,10 @@ libvirt_ensure() {
     return 1
 }
 
-_libvirt_pid_of() { # NAME PIDFILE: the pid, if that program still runs under it
+_libvirt_pid_of() { # NAME PIDFILE: the pid, if that program still runs under it; a zombie does not
     local pid
     pid=$(cat "$2" 2>/dev/null) && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$1" ] &&
-        [ -s "/proc/$pid/cmdline" ] && tr -d '\0' <"/proc/$pid/cmdline" | grep -q . && echo "$pid"
+        ! grep -q '^State:.Z' "/proc/$pid/status" 2>/dev/null && echo "$pid"
 }
 
 libvirt_stop_if_ours() {
