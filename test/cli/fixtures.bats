@@ -1,8 +1,9 @@
 # The fixtures themselves: real images in a real registry, the lying registry, the CLI helpers.
 
 setup_file() {
-    export ROOT="$BATS_TEST_DIRNAME/../.." DIR="$BATS_FILE_TMPDIR"
-    export IMAGES="${VIC_TEST_IMAGES:-${TMPDIR:-/tmp}/vic-test-images-$(id -u)}"
+    ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+    export ROOT DIR="$BATS_FILE_TMPDIR"
+    export IMAGES="${VIC_TEST_IMAGES:-$ROOT/build/images}"
     . "$ROOT/test/lib/registry.bash"
     . "$ROOT/test/lib/fake.bash"
     "$ROOT/test/images/build" "$IMAGES" >&2
@@ -66,6 +67,8 @@ status() { curl -s --noproxy '*' --max-time 5 -o "$BATS_TEST_TMPDIR/body" -w '%{
     [ "$(stat -c %s odd/size/sparse)" -eq 10485760 ]
     [ "$(chroot . /bin/bash -c '. /etc/os-release; echo $ID; ip -V >&2; python3 -c "print(6*7)"')" = "debian
 42" ]
+    ! chroot . /bin/bash -c 'for f in /usr/bin/* /usr/sbin/*; do
+        /lib64/ld-linux-x86-64.so.2 --list "$f" 2>&1; done' | grep "cannot open shared" || false
 }
 
 @test "busybox:user carries every setting" {

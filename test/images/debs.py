@@ -13,7 +13,7 @@ import oci
 BASE = """
 base-files base-passwd bash bsdutils coreutils dash debianutils diffutils findutils gcc-12-base grep
 gzip hostname init-system-helpers libacl1 libattr1 libaudit-common libaudit1 libblkid1 libbz2-1.0
-libc-bin libc6 libcap-ng0 libcap2 libcrypt1 libdb5.3 libdebconfclient0 libgcc-s1 libgcrypt20 libgpg-error0 liblz4-1
+libc-bin libc6 libcap-ng0 libcap2 libcrypt1 libdb5.3 libdebconfclient0 libgcc-s1 libgcrypt20 libgmp10 libgpg-error0 liblz4-1
 liblzma5 libmd0 libmount1 libpam-modules libpam-modules-bin libpam-runtime libpam0g libpcre2-8-0
 libselinux1 libsemanage-common libsemanage2 libsepol2 libsmartcols1 libssl3 libsystemd0 libtinfo6
 libudev1 libuuid1 libzstd1 login mawk mount ncurses-base ncurses-bin passwd perl-base sed sysvinit-utils
