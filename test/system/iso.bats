@@ -8,7 +8,7 @@ setup_file() {
     cd "$BATS_TEST_DIRNAME/../.."
     export O=${O:-build}
     export TETHER=${TETHER:-$O/bin/tether}
-    export VIC_ISO_CACHE=${VIC_ISO_CACHE:-$PWD/$O/iso/cache}
+    export VIC_ISO_CACHE=${VIC_ISO_CACHE:-$(realpath -m "$O")/iso/cache}
     make O="$O" TETHER="$TETHER" iso
 }
 
