@@ -52,6 +52,10 @@ int pl_network_up(struct pl_network *n, const struct pl_endpoint *endpoint,
 int pl_network_down(struct pl_network *n, const struct pl_endpoint *endpoint,
                     const char *container_id, struct vic_err *err);
 
+/* Blocking; for the VCH's removal, with no pl_network open: the libvirt network and the packet filter go.
+ * What is not there is no error. */
+int pl_network_destroy(const struct pl_config *config, virConnectPtr conn, struct vic_err *err);
+
 /* /v1/networks */
 extern const struct rpc_route pl_network_routes[];
 extern const size_t pl_network_n_routes;
