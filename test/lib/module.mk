@@ -1,0 +1,6 @@
+# Programs that only tests start.
+PRIVATE_PROGS += layer-apply
+layer-apply_DIR := test/lib
+layer-apply_SRC := layer_apply.c
+layer-apply_LIBS := portlayer host json base
+layer-apply_LDLIBS := -lcjson -lcrypto
