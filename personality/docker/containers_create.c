@@ -1,0 +1,155 @@
+/* POST /containers/create */
+#include <string.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/banned.h"
+#include "lib/base/str.h"
+#include "personality/docker/convert.h"
+#include "personality/docker/handlers.h"
+#include "personality/docker/images.h"
+#include "personality/docker/intent.h"
+#include "personality/docker/text.h"
+
+#define NAME_ATTEMPTS 8 /* a generated name may be taken */
+
+struct create {
+    cJSON *body; /* owned, checked */
+    char *name;  /* owned; NULL: generate one */
+    unsigned attempt;
+    struct docker_create merged;
+    char *image_id; /* owned */
+    char *tried;    /* owned: the name sent last */
+};
+
+static void create_free(struct create *c)
+{
+    cJSON_Delete(c->body);
+    docker_create_release(&c->merged);
+    free(c->name);
+    free(c->image_id);
+    free(c->tried);
+    free(c);
+}
+
+static void send_create(struct docker_req *r, struct create *c);
+
+/* The name is taken: say by whom. */
+static void on_holder(struct docker_req *r, const struct vic_err *err, const cJSON *doc, void *arg)
+{
+    struct create *c = arg;
+    docker_reply_errorf(r, VIC_ERR_CONFLICT,
+                        "Conflict. The container name \"/%s\" is already in use by container "
+                        "\"%s\". You have to remove (or rename) that container to be able to reuse "
+                        "that name.",
+                        c->tried, err ? "" : json_str(doc, "id", ""));
+    create_free(c);
+}
+
+static void on_created(struct docker_req *r, const struct vic_err *err, const cJSON *doc, void *arg)
+{
+    struct create *c = arg;
+    if (err && err->kind == VIC_ERR_CONFLICT && !c->name && ++c->attempt < NAME_ATTEMPTS) {
+        send_create(r, c);
+        return;
+    }
+    if (err && err->kind == VIC_ERR_CONFLICT) {
+        docker_get_container(r, c->tried, on_holder, c);
+        return;
+    }
+    if (err) {
+        docker_reply_error(r, err);
+    } else {
+        cJSON *out = json_new_obj();
+        json_add_str(out, "Id", json_str(doc, "id", ""));
+        json_add_strv(out, "Warnings", c->merged.warnings);
+        docker_reply_json(r, DOCKER_CREATED, out);
+    }
+    create_free(c);
+}
+
+static void send_create(struct docker_req *r, struct create *c)
+{
+    free(c->tried);
+    c->tried = c->name ? vic_xstrdup(c->name) : docker_text_random_name(c->attempt);
+    cJSON *request =
+        docker_convert_request(&c->merged, c->tried, c->image_id, json_str(c->body, "Image", ""));
+    docker_intent(r, "POST", "/v1/containers", request, on_created, c);
+}
+
+/* "linux/amd64" must be what the image is. */
+static int check_platform(const struct docker_req *r, const cJSON *image, const char *ref,
+                          struct vic_err *err)
+{
+    const char *platform = docker_req_query_or(r, "platform", "");
+    if (platform[0] == '\0')
+        return 0;
+    auto_strv char **want = vic_strv_split(platform, '/');
+    const cJSON *config = json_member(image, "config");
+    size_t n = vic_strv_len(want);
+    const char *os = json_str(config, "os", "linux");
+    const char *architecture = json_str(config, "architecture", "amd64");
+    if (n <= 3 && strcmp(want[0], os) == 0 && (n < 2 || strcmp(want[1], architecture) == 0))
+        return 0;
+    if (n == 1 && strcmp(want[0], architecture) == 0)
+        return 0;
+    return vic_fail(err, VIC_ERR_NOT_FOUND, 0,
+                    "image with reference %s was found but does not provide the specified platform "
+                    "(%s)",
+                    ref, platform);
+}
+
+static int use_image(struct docker_req *r, struct create *c, const cJSON *images,
+                     struct vic_err *err)
+{
+    const char *ref = json_str(c->body, "Image", "");
+    const cJSON *image;
+    int res = docker_image_find(images, ref, &image, err);
+    if (res < 0 || (res = check_platform(r, image, ref, err)) < 0)
+        return res;
+    c->image_id = vic_xstrdup(json_str(image, "id", ""));
+    return docker_convert_merge(c->body, json_member(json_member(image, "config"), "config"),
+                                &c->merged, err);
+}
+
+static void on_images(struct docker_req *r, const struct vic_err *err, const cJSON *doc, void *arg)
+{
+    struct create *c = arg;
+    struct vic_err mine;
+    if (!err && use_image(r, c, json_member(doc, "images"), &mine) < 0)
+        err = &mine;
+    if (err) {
+        docker_reply_error(r, err);
+        create_free(c);
+        return;
+    }
+    send_create(r, c);
+}
+
+static int parse(const struct docker_req *r, struct create *c, struct vic_err *err)
+{
+    int res = docker_req_json(r, &c->body, err);
+    if (res < 0)
+        return res;
+    if (!c->body->child)
+        return vic_fail(err, VIC_ERR_INVALID, 0,
+                        "config cannot be empty in order to create a container");
+    res = docker_convert_check(c->body, err);
+    const char *name = docker_req_query_or(r, "name", "");
+    name += *name == '/';
+    if (res < 0 || name[0] == '\0')
+        return res;
+    c->name = vic_xstrdup(name);
+    return docker_name_check(name, err);
+}
+
+void docker_container_create(struct docker_req *r)
+{
+    struct create *c = vic_new(struct create);
+    struct vic_err err;
+    if (parse(r, c, &err) < 0) {
+        docker_reply_error(r, &err);
+        create_free(c);
+        return;
+    }
+    docker_intent(r, "GET", "/v1/images", NULL, on_images, c);
+}

@@ -1,0 +1,24 @@
+/* What every handler of vic-docker reaches: the loop, the port layer, the registry client. */
+#pragma once
+
+#include <uv.h>
+
+#include "imagec/imagec.h"
+#include "lib/base/list.h"
+#include "lib/host/rpc_uv.h"
+
+struct docker_config {
+    char *portlayer;            /* path of the port layer's socket */
+    char *name;                 /* the VCH's; shown by info */
+    char **insecure_registries; /* owned vector */
+    char **registry_mirrors;    /* owned vector */
+};
+
+struct docker {
+    uv_loop_t *loop;
+    struct host_rpc_client *pl;
+    struct img_client *registry;
+    struct img_sink sink; /* the port layer's content store; one, so that pulls share blobs */
+    struct docker_config config;
+    struct vic_list hijacks; /* connections taken over from HTTP */
+};

@@ -1,0 +1,229 @@
+/* The table of create fields, and how it is applied. */
+#include "personality/docker/fields.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/banned.h"
+#include "lib/base/str.h"
+
+#define CONFIG DOCKER_FIELD_CONFIG
+#define HOST DOCKER_FIELD_HOST
+#define ENDPOINT DOCKER_FIELD_ENDPOINT
+
+#define NEED_VOLUMES "keep data in the container, or copy it into the image"
+#define NEED_PORTS "reach the container by its own address"
+#define NEED_SIZE "every container is a VM of the default size"
+#define NEED_NAMESPACE                                                                             \
+    "every container has a kernel of its own, so there is nothing to share or isolate"
+#define NEED_CAPS "the process runs with the default capabilities, inside its own VM"
+#define NEED_USER "use User, or prepare the image"
+#define NEED_BRIDGE "containers share the network 'bridge'"
+
+const struct docker_field docker_fields[] = {
+    {CONFIG, "Hostname", true, NULL, "\"\"", NULL},
+    {CONFIG, "Domainname", true, NULL, "\"\"", NULL},
+    {CONFIG, "User", true, NULL, "\"\"", NULL},
+    {CONFIG, "AttachStdin", true, NULL, "false", NULL},
+    {CONFIG, "AttachStdout", true, NULL, "false", NULL},
+    {CONFIG, "AttachStderr", true, NULL, "false", NULL},
+    {CONFIG, "ExposedPorts", true, NULL, NULL, NULL},
+    {CONFIG, "Tty", true, NULL, "false", NULL},
+    {CONFIG, "OpenStdin", true, NULL, "false", NULL},
+    {CONFIG, "StdinOnce", true, NULL, "false", NULL},
+    {CONFIG, "Env", true, NULL, "null", NULL},
+    {CONFIG, "Cmd", true, NULL, "null", NULL},
+    {CONFIG, "Healthcheck", false, NULL, NULL, "probe the container from outside"},
+    {CONFIG, "ArgsEscaped", false, NULL, NULL, "it concerns Windows only"},
+    {CONFIG, "Image", true, NULL, "\"\"", NULL},
+    {CONFIG, "Volumes", true, NULL, "null", NULL},
+    {CONFIG, "WorkingDir", true, NULL, "\"\"", NULL},
+    {CONFIG, "Entrypoint", true, NULL, "null", NULL},
+    {CONFIG, "NetworkDisabled", false, NULL, NULL, "use the network mode 'none'"},
+    {CONFIG, "MacAddress", false, NULL, NULL, "the address is chosen for the container"},
+    {CONFIG, "OnBuild", false, NULL, "null", "it concerns building images only"},
+    {CONFIG, "Labels", true, NULL, "{}", NULL},
+    {CONFIG, "StopSignal", true, NULL, NULL, NULL},
+    {CONFIG, "StopTimeout", true, NULL, NULL, NULL},
+    {CONFIG, "Shell", false, NULL, NULL, "it concerns building images only"},
+    {CONFIG, "HostConfig", true, NULL, NULL, NULL},
+    {CONFIG, "NetworkingConfig", true, NULL, NULL, NULL},
+
+    {HOST, "Binds", false, NULL, "null", NEED_VOLUMES},
+    {HOST, "ContainerIDFile", true, NULL, "\"\"", NULL},
+    {HOST, "LogConfig", true, NULL, "{\"Type\":\"json-file\",\"Config\":{}}", NULL},
+    {HOST, "NetworkMode", true, NULL, "\"default\"", NULL},
+    {HOST, "PortBindings", false, NULL, "{}", NEED_PORTS},
+    {HOST, "RestartPolicy", true, NULL, "{\"Name\":\"no\",\"MaximumRetryCount\":0}", NULL},
+    {HOST, "AutoRemove", true, NULL, "false", NULL},
+    {HOST, "VolumeDriver", false, "local", "\"\"", NEED_VOLUMES},
+    {HOST, "VolumesFrom", false, NULL, "null", NEED_VOLUMES},
+    {HOST, "ConsoleSize", true, NULL, "[0,0]", NULL},
+    {HOST, "Annotations", true, NULL, NULL, NULL},
+    {HOST, "CapAdd", false, NULL, "null", NEED_CAPS},
+    {HOST, "CapDrop", false, NULL, "null", NEED_CAPS},
+    {HOST, "CgroupnsMode", false, "private", "\"private\"", NEED_NAMESPACE},
+    {HOST, "Dns", true, NULL, "[]", NULL},
+    {HOST, "DnsOptions", true, NULL, "[]", NULL},
+    {HOST, "DnsSearch", true, NULL, "[]", NULL},
+    {HOST, "ExtraHosts", true, NULL, "null", NULL},
+    {HOST, "GroupAdd", false, NULL, "null", NEED_USER},
+    {HOST, "IpcMode", false, "private|shareable", "\"private\"", NEED_NAMESPACE},
+    {HOST, "Cgroup", false, NULL, "\"\"", NEED_NAMESPACE},
+    {HOST, "Links", false, NULL, "null", "reach other containers by their addresses"},
+    {HOST, "OomScoreAdj", false, NULL, "0", NEED_SIZE},
+    {HOST, "PidMode", false, "private", "\"\"", NEED_NAMESPACE},
+    {HOST, "Privileged", false, NULL, "false", NEED_CAPS},
+    {HOST, "PublishAllPorts", false, NULL, "false", NEED_PORTS},
+    {HOST, "ReadonlyRootfs", false, NULL, "false", "the container's disk is writable"},
+    {HOST, "SecurityOpt", false, NULL, "null", NEED_NAMESPACE},
+    {HOST, "StorageOpt", false, NULL, NULL, "every container's disk has the default size"},
+    {HOST, "Tmpfs", false, NULL, NULL, "use /dev/shm, or the container's disk"},
+    {HOST, "Mounts", false, NULL, NULL, NEED_VOLUMES},
+    {HOST, "UTSMode", false, NULL, "\"\"", NEED_NAMESPACE},
+    {HOST, "UsernsMode", false, NULL, "\"\"", NEED_NAMESPACE},
+    {HOST, "ShmSize", false, "67108864", "67108864", NEED_SIZE},
+    {HOST, "Sysctls", false, NULL, NULL,
+     "every container has a kernel of its own with its defaults"},
+    {HOST, "Runtime", false, "vic", "\"vic\"", "there is one runtime, 'vic'"},
+    {HOST, "Isolation", false, "default", "\"\"", NEED_NAMESPACE},
+    {HOST, "CpuShares", false, NULL, "0", NEED_SIZE},
+    {HOST, "Memory", false, NULL, "0", NEED_SIZE},
+    {HOST, "NanoCpus", false, NULL, "0", NEED_SIZE},
+    {HOST, "CgroupParent", false, NULL, "\"\"", NEED_NAMESPACE},
+    {HOST, "BlkioWeight", false, NULL, "0", NEED_SIZE},
+    {HOST, "BlkioWeightDevice", false, NULL, "[]", NEED_SIZE},
+    {HOST, "BlkioDeviceReadBps", false, NULL, "[]", NEED_SIZE},
+    {HOST, "BlkioDeviceWriteBps", false, NULL, "[]", NEED_SIZE},
+    {HOST, "BlkioDeviceReadIOps", false, NULL, "[]", NEED_SIZE},
+    {HOST, "BlkioDeviceWriteIOps", false, NULL, "[]", NEED_SIZE},
+    {HOST, "CpuPeriod", false, NULL, "0", NEED_SIZE},
+    {HOST, "CpuQuota", false, NULL, "0", NEED_SIZE},
+    {HOST, "CpuRealtimePeriod", false, NULL, "0", NEED_SIZE},
+    {HOST, "CpuRealtimeRuntime", false, NULL, "0", NEED_SIZE},
+    {HOST, "CpusetCpus", false, NULL, "\"\"", NEED_SIZE},
+    {HOST, "CpusetMems", false, NULL, "\"\"", NEED_SIZE},
+    {HOST, "Devices", false, NULL, "[]", "the VM has no devices of the host"},
+    {HOST, "DeviceCgroupRules", false, NULL, "null", "the VM has no devices of the host"},
+    {HOST, "DeviceRequests", false, NULL, "null", "the VM has no devices of the host"},
+    {HOST, "KernelMemory", false, NULL, NULL, NEED_SIZE},
+    {HOST, "KernelMemoryTCP", false, NULL, NULL, NEED_SIZE},
+    {HOST, "MemoryReservation", false, NULL, "0", NEED_SIZE},
+    {HOST, "MemorySwap", false, "-1", "0", NEED_SIZE},
+    {HOST, "MemorySwappiness", false, "-1", "null", NEED_SIZE},
+    {HOST, "OomKillDisable", false, NULL, "false", NEED_SIZE},
+    {HOST, "Init", false, NULL, NULL, "put an init such as tini into the image"},
+    {HOST, "PidsLimit", false, "-1", "null", NEED_SIZE},
+    {HOST, "Ulimits", false, NULL, "[]", NEED_SIZE},
+    {HOST, "CpuCount", false, NULL, "0", NEED_SIZE},
+    {HOST, "CpuPercent", false, NULL, "0", NEED_SIZE},
+    {HOST, "IOMaximumIOps", false, NULL, "0", NEED_SIZE},
+    {HOST, "IOMaximumBandwidth", false, NULL, "0", NEED_SIZE},
+    {HOST, "MaskedPaths", false, NULL, "[]", NEED_NAMESPACE},
+    {HOST, "ReadonlyPaths", false, NULL, "[]", NEED_NAMESPACE},
+
+    {ENDPOINT, "IPAMConfig", false, NULL, "null", "the address is chosen for the container"},
+    {ENDPOINT, "Links", false, NULL, "null", "reach other containers by their addresses"},
+    {ENDPOINT, "Aliases", false, NULL, "null", "give the container a name"},
+    {ENDPOINT, "MacAddress", false, NULL, "\"\"", "the address is chosen for the container"},
+    {ENDPOINT, "DriverOpts", false, NULL, "null", NEED_BRIDGE},
+    {ENDPOINT, "GwPriority", false, NULL, "0", NEED_BRIDGE},
+    /* What only inspect tells: clients send it back, Docker forgets it. */
+    {ENDPOINT, "NetworkID", true, NULL, "\"\"", NULL},
+    {ENDPOINT, "EndpointID", true, NULL, "\"\"", NULL},
+    {ENDPOINT, "Gateway", true, NULL, "\"\"", NULL},
+    {ENDPOINT, "IPAddress", true, NULL, "\"\"", NULL},
+    {ENDPOINT, "IPPrefixLen", true, NULL, "0", NULL},
+    {ENDPOINT, "IPv6Gateway", true, NULL, "\"\"", NULL},
+    {ENDPOINT, "GlobalIPv6Address", true, NULL, "\"\"", NULL},
+    {ENDPOINT, "GlobalIPv6PrefixLen", true, NULL, "0", NULL},
+    {ENDPOINT, "DNSNames", true, NULL, "null", NULL},
+};
+const size_t docker_n_fields = ARRAY_SIZE(docker_fields);
+
+static const struct docker_field *find(enum docker_field_scope scope, const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(docker_fields); i++)
+        if (docker_fields[i].scope == scope && strcasecmp(docker_fields[i].name, name) == 0)
+            return &docker_fields[i];
+    return NULL;
+}
+
+/* null, false, 0, "", [], {}, and objects of nothing else: what says nothing. */
+static bool is_zero(const cJSON *v)
+{
+    if (cJSON_IsObject(v)) {
+        const cJSON *m;
+        cJSON_ArrayForEach(m, v) if (!is_zero(m)) return false;
+        return true;
+    }
+    return cJSON_IsNull(v) || cJSON_IsFalse(v) || (cJSON_IsNumber(v) && v->valuedouble == 0) ||
+           (cJSON_IsString(v) && v->valuestring[0] == '\0') || (cJSON_IsArray(v) && !v->child);
+}
+
+/* A map of names or ports: one key says something, whatever stands behind it. */
+static bool is_empty_map(const struct docker_field *field, const cJSON *v)
+{
+    static const char *const maps[] = {"PortBindings", "Tmpfs", "StorageOpt", "Sysctls",
+                                       "DriverOpts"};
+    for (size_t i = 0; i < ARRAY_SIZE(maps); i++)
+        if (strcmp(maps[i], field->name) == 0)
+            return !cJSON_IsObject(v) || !v->child;
+    return true;
+}
+
+static bool is_accepted(const struct docker_field *field, const cJSON *v)
+{
+    if (is_zero(v) && is_empty_map(field, v))
+        return true;
+    if (!field->accepts || !(cJSON_IsString(v) || cJSON_IsNumber(v)))
+        return false;
+    auto_free char *text =
+        cJSON_IsString(v) ? vic_xstrdup(v->valuestring) : vic_xasprintf("%.0f", v->valuedouble);
+    auto_strv char **accepted = vic_strv_split(field->accepts, '|');
+    return vic_strv_contains(accepted, text);
+}
+
+/* {"Test":["NONE"]} and {"Test":[]} ask for no probe, which is what there is. */
+static bool is_no_healthcheck(const struct docker_field *field, const cJSON *v)
+{
+    const cJSON *test = strcmp(field->name, "Healthcheck") == 0 ? json_member(v, "Test") : NULL;
+    return cJSON_IsArray(test) && (!test->child || (cJSON_IsString(test->child) &&
+                                                    strcmp(test->child->valuestring, "NONE") == 0));
+}
+
+int docker_fields_check(cJSON *obj, enum docker_field_scope scope, struct vic_err *err)
+{
+    static const char *const prefixes[] = {"", "HostConfig.", "NetworkingConfig.EndpointsConfig."};
+    cJSON *v;
+    cJSON_ArrayForEach(v, obj)
+    {
+        const struct docker_field *field = find(scope, v->string);
+        if (!field)
+            continue; /* Docker ignores what it does not know */
+        if (strcmp(field->name, v->string) != 0)
+            memcpy(v->string, field->name, strlen(field->name)); /* the same letters */
+        if (field->is_served || is_accepted(field, v) || is_no_healthcheck(field, v))
+            continue;
+        return vic_fail(err, VIC_ERR_UNIMPLEMENTED, 0, "%s%s is not served here: %s",
+                        prefixes[scope], field->name, field->instead);
+    }
+    return 0;
+}
+
+cJSON *docker_fields_show(enum docker_field_scope scope, const cJSON *have)
+{
+    cJSON *obj = json_new_obj();
+    for (size_t i = 0; i < ARRAY_SIZE(docker_fields); i++) {
+        const struct docker_field *field = &docker_fields[i];
+        if (field->scope != scope)
+            continue;
+        const cJSON *v = json_member(have, field->name);
+        if (v)
+            json_add(obj, field->name, json_dup(v));
+        else if (field->shown)
+            json_add(obj, field->name, cJSON_Parse(field->shown));
+    }
+    return obj;
+}

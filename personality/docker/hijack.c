@@ -1,0 +1,195 @@
+/* Raw two-way connections on the uv loop. */
+#include "personality/docker/hijack.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/banned.h"
+#include "personality/docker/server.h"
+
+#define READ_BLOCK (32u << 10)
+
+struct docker_hijack {
+    struct vic_list link;
+    struct docker_req *req; /* a reference */
+    uv_poll_t poll;
+    int fd;
+    void *handle; /* gives the socket back */
+    struct vic_buf out;
+    bool is_polling;
+    bool is_paused;    /* the reader of the client's bytes has enough */
+    bool has_eof;      /* the client half-closed */
+    bool is_ending;    /* close when out is empty */
+    bool is_throttled; /* told the writer to stop */
+    bool is_dead;
+    const struct docker_hijack_events *events;
+    void *arg;
+};
+
+static void on_poll(uv_poll_t *p, int status, int events);
+
+static void on_poll_closed(uv_handle_t *h)
+{
+    struct docker_hijack *j = h->data;
+    vic_buf_release(&j->out);
+    docker_req_unref(j->req);
+    free(j);
+}
+
+static void teardown(struct docker_hijack *j, bool tell)
+{
+    if (j->is_dead)
+        return;
+    j->is_dead = true;
+    vic_list_remove(&j->link);
+    uv_close((uv_handle_t *)&j->poll, on_poll_closed);
+    docker_server_release(j->req, j->handle);
+    if (tell)
+        j->events->on_close(j->arg);
+}
+
+/* Polls for what is wanted now; a client that half-closed is still watched for its departure. */
+static void update(struct docker_hijack *j)
+{
+    if (j->is_dead)
+        return;
+    int want = j->out.len > 0 ? UV_WRITABLE : 0;
+    if (!j->has_eof && !j->is_paused)
+        want |= UV_READABLE;
+    if (want == 0)
+        want = UV_PRIORITIZED;                    /* a hang-up is reported whatever is asked */
+    (void)uv_poll_start(&j->poll, want, on_poll); /* fails only for a descriptor that is none */
+}
+
+/* Sends what the socket takes.  -errno when the client is gone. */
+static int flush(struct docker_hijack *j)
+{
+    while (j->out.len > 0) {
+        ssize_t n = send(j->fd, j->out.data, j->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno == EAGAIN ? 0 : -errno;
+        vic_buf_consume(&j->out, (size_t)n);
+    }
+    return 0;
+}
+
+/* What was sent may let the writer go on, or may have been the last. */
+static void after_flush(struct docker_hijack *j)
+{
+    if (j->is_ending && j->out.len == 0) {
+        (void)shutdown(j->fd, SHUT_WR);
+        teardown(j, true);
+        return;
+    }
+    if (j->is_throttled && j->out.len < DOCKER_STREAM_LOW) {
+        j->is_throttled = false;
+        if (j->events->on_drain)
+            j->events->on_drain(j->arg);
+    }
+    update(j);
+}
+
+static void read_some(struct docker_hijack *j)
+{
+    char block[READ_BLOCK];
+    ssize_t n = recv(j->fd, block, sizeof(block), MSG_DONTWAIT);
+    if (n > 0) {
+        j->is_paused = !j->events->on_data(block, (size_t)n, j->arg);
+    } else if (n == 0) {
+        j->has_eof = true;
+        j->events->on_end(j->arg);
+    } else if (errno != EAGAIN && errno != EINTR) {
+        teardown(j, true);
+    }
+}
+
+static void on_poll(uv_poll_t *p, int status, int events)
+{
+    struct docker_hijack *j = p->data;
+    /* No event at all is a hang-up: both directions are closed. */
+    bool is_hang_up = status < 0 || (events == 0 && (j->has_eof || j->is_paused));
+    if (!is_hang_up && (events & UV_READABLE))
+        read_some(j);
+    if (j->is_dead)
+        return;
+    if (is_hang_up || flush(j) < 0)
+        teardown(j, true);
+    else
+        after_flush(j);
+}
+
+static void on_upgraded(struct docker_req *r, int fd, const void *early, size_t early_len,
+                        void *handle, void *arg)
+{
+    struct docker_hijack *j = vic_new(struct docker_hijack);
+    *j = (struct docker_hijack){
+        .req = docker_req_ref(r),
+        .fd = fd,
+        .handle = handle,
+        .events = r->hijack_events,
+        .arg = arg,
+    };
+    docker_req_watch(r, NULL, NULL); /* from here on our own on_close tells */
+    (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    vic_list_append(&r->docker->hijacks, &j->link);
+    j->poll.data = j;
+    (void)uv_poll_init(r->docker->loop, &j->poll, fd); /* a socket that was polled before */
+    j->events->on_open(j, j->arg);
+    if (!j->is_dead && early_len > 0)
+        j->is_paused = !j->events->on_data(early, early_len, j->arg);
+    update(j);
+}
+
+void docker_hijack_start(struct docker_req *r, const char *content_type,
+                         const struct docker_hijack_events *events, void *arg)
+{
+    r->hijack_events = events;
+    docker_reply_upgrade(r, content_type, on_upgraded, arg);
+}
+
+bool docker_hijack_write(struct docker_hijack *h, const void *data, size_t len)
+{
+    if (h->is_dead || h->is_ending)
+        return true;
+    vic_buf_add(&h->out, data, len);
+    if (flush(h) < 0)
+        vic_buf_clear(&h->out); /* the poll reports the departure */
+    h->is_throttled = h->is_throttled || h->out.len >= DOCKER_STREAM_HIGH;
+    update(h);
+    return !h->is_throttled;
+}
+
+void docker_hijack_read_on(struct docker_hijack *h)
+{
+    h->is_paused = false;
+    update(h);
+}
+
+void docker_hijack_end(struct docker_hijack *h)
+{
+    if (h->is_dead || h->is_ending)
+        return;
+    h->is_ending = true;
+    if (flush(h) < 0)
+        vic_buf_clear(&h->out);
+    after_flush(h);
+}
+
+void docker_hijack_abandon(struct docker_hijack *h)
+{
+    teardown(h, false);
+}
+
+void docker_hijack_close_all(struct docker *d)
+{
+    struct docker_hijack *h;
+    struct docker_hijack *next;
+    list_for_each_safe(h, next, &d->hijacks, link) {
+        teardown(h, true);
+    }
+}

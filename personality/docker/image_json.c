@@ -1,0 +1,103 @@
+/* From the port layer's image documents to Docker's. */
+#include "personality/docker/image_json.h"
+
+#include <string.h>
+
+#include "lib/base/banned.h"
+#include "lib/base/clock.h"
+#include "personality/docker/images.h"
+
+static int64_t seconds(const char *time)
+{
+    int64_t ns = 0;
+    (void)vic_clock_parse_rfc3339(time, &ns); /* else 1970, as for images without a time */
+    return ns / VIC_NS_PER_S;
+}
+
+int64_t docker_image_created(const cJSON *image)
+{
+    return seconds(json_str(json_member(image, "config"), "created", ""));
+}
+
+static int64_t count_users(const cJSON *image, const cJSON *containers)
+{
+    int64_t n = 0;
+    const cJSON *c;
+    cJSON_ArrayForEach(c, containers)
+    {
+        n += strcmp(json_str(c, "image", ""), json_str(image, "id", "?")) == 0;
+    }
+    return containers ? n : -1;
+}
+
+cJSON *docker_image_summary_json(const cJSON *image, const cJSON *containers)
+{
+    const cJSON *labels =
+        json_member(json_member(json_member(image, "config"), "config"), "Labels");
+    cJSON *out = json_new_obj();
+    json_add_str(out, "Id", json_str(image, "id", ""));
+    json_add_str(out, "ParentId", "");
+    docker_image_add_refs(out, image);
+    json_add_i64(out, "Created", docker_image_created(image));
+    json_add_i64(out, "Size", json_i64(image, "size", 0));
+    json_add_i64(out, "SharedSize", -1);
+    json_add(out, "Labels", labels ? json_dup(labels) : cJSON_CreateNull());
+    json_add_i64(out, "Containers", count_users(image, containers));
+    return out;
+}
+
+cJSON *docker_image_inspect_json(const cJSON *image)
+{
+    const cJSON *config = json_member(image, "config");
+    cJSON *out = json_new_obj();
+    json_add_str(out, "Id", json_str(image, "id", ""));
+    docker_image_add_refs(out, image);
+    json_add_str(out, "Parent", "");
+    json_add_str(out, "Comment", json_str(config, "comment", ""));
+    json_add_str(out, "Created", json_str(config, "created", ""));
+    json_add_str(out, "DockerVersion", json_str(config, "docker_version", ""));
+    json_add_str(out, "Author", json_str(config, "author", ""));
+    const cJSON *run = json_member(config, "config");
+    json_add(out, "Config", run ? json_dup(run) : json_new_obj());
+    json_add_str(out, "Architecture", json_str(config, "architecture", ""));
+    const char *variant = json_str(config, "variant", "");
+    if (variant[0])
+        json_add_str(out, "Variant", variant);
+    json_add_str(out, "Os", json_str(config, "os", "linux"));
+    json_add_i64(out, "Size", json_i64(image, "size", 0));
+    cJSON *driver = json_add_obj(out, "GraphDriver");
+    json_add_null(driver, "Data");
+    json_add_str(driver, "Name", "qcow2");
+    cJSON *root = json_add_obj(out, "RootFS");
+    json_add_str(root, "Type", "layers");
+    const cJSON *layers = json_member(json_member(config, "rootfs"), "diff_ids");
+    json_add(root, "Layers", layers ? json_dup(layers) : json_new_arr());
+    json_add_str(json_add_obj(out, "Metadata"), "LastTagTime", "0001-01-01T00:00:00Z");
+    return out;
+}
+
+/* Newest first.  How much each step added is not known here, so sizes are 0. */
+cJSON *docker_image_history_json(const cJSON *image)
+{
+    cJSON *out = json_new_arr();
+    const cJSON *history = json_member(json_member(image, "config"), "history");
+    const cJSON *newest = history && history->child ? history->child->prev : NULL;
+    for (const cJSON *h = newest; h; h = h == history->child ? NULL : h->prev) {
+        cJSON *row = json_new_obj();
+        json_add_str(row, "Id", h == newest ? json_str(image, "id", "") : "<missing>");
+        json_add_i64(row, "Created", seconds(json_str(h, "created", "")));
+        json_add_str(row, "CreatedBy", json_str(h, "created_by", ""));
+        cJSON *refs = json_new_obj();
+        docker_image_add_refs(refs, image);
+        const cJSON *tags = json_member(refs, "RepoTags");
+        if (h == newest && tags->child)
+            json_add(row, "Tags", json_dup(tags));
+        else
+            json_add_null(row, "Tags");
+        cJSON_Delete(refs);
+        json_add_i64(row, "Size", 0);
+        json_add_str(row, "Comment", json_str(h, "comment", ""));
+        json_push(out, row);
+    }
+    return out;
+}

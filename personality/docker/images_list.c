@@ -1,0 +1,129 @@
+/* GET /images/json */
+#include <fnmatch.h>
+#include <string.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/banned.h"
+#include "lib/base/str.h"
+#include "personality/docker/filters.h"
+#include "personality/docker/handlers.h"
+#include "personality/docker/image_json.h"
+#include "personality/docker/images.h"
+#include "personality/docker/intent.h"
+
+static const char *const known_filters[] = {"before",    "dangling", "label",
+                                            "reference", "since",    NULL};
+
+/* A pattern is for the name, with or without tag. */
+static bool matches_pattern(const char *pattern, const cJSON *refs)
+{
+    const cJSON *r;
+    cJSON_ArrayForEach(r, refs)
+    {
+        if (!cJSON_IsString(r))
+            continue;
+        auto_free char *familiar = docker_image_familiar(r->valuestring);
+        if (fnmatch(pattern, familiar, FNM_PATHNAME) == 0 ||
+            fnmatch(pattern, r->valuestring, FNM_PATHNAME) == 0)
+            return true;
+        char *slash = strrchr(familiar, '/');
+        char *end = strpbrk(slash ? slash : familiar, ":@");
+        if (end)
+            *end = '\0';
+        if (fnmatch(pattern, familiar, FNM_PATHNAME) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool matches_reference(const struct docker_filters *f, const cJSON *image)
+{
+    char *const *patterns = docker_filters_get(f, "reference");
+    if (!patterns)
+        return true;
+    for (; *patterns; patterns++)
+        if (matches_pattern(*patterns, json_member(image, "refs")))
+            return true;
+    return false;
+}
+
+static bool has_tag(const cJSON *image)
+{
+    const cJSON *r;
+    cJSON_ArrayForEach(r, json_member(image, "refs"))
+    {
+        if (cJSON_IsString(r) && !strchr(r->valuestring, '@'))
+            return true;
+    }
+    return false;
+}
+
+struct bounds {
+    bool has_before;
+    bool has_since;
+    int64_t before;
+    int64_t since;
+};
+
+static int find_bounds(const struct docker_filters *f, const cJSON *images, struct bounds *b,
+                       struct vic_err *err)
+{
+    const cJSON *image;
+    int r;
+    for (char *const *v = docker_filters_get(f, "before"); v && *v; v++) {
+        if ((r = docker_image_find(images, *v, &image, err)) < 0)
+            return r;
+        b->has_before = true;
+        b->before = docker_image_created(image);
+    }
+    for (char *const *v = docker_filters_get(f, "since"); v && *v; v++) {
+        if ((r = docker_image_find(images, *v, &image, err)) < 0)
+            return r;
+        b->has_since = true;
+        b->since = docker_image_created(image);
+    }
+    return 0;
+}
+
+static int list(const struct docker_req *r, const cJSON *images, cJSON *out, struct vic_err *err)
+{
+    auto_filters struct docker_filters f = {0};
+    struct bounds b = {0};
+    bool is_given;
+    bool is_dangling = false;
+    int res = docker_filters_parse(docker_req_query(r, "filters"), known_filters, &f, err);
+    if (res < 0 || (res = docker_filters_bool(&f, "dangling", &is_given, &is_dangling, err)) < 0 ||
+        (res = find_bounds(&f, images, &b, err)) < 0)
+        return res;
+    const cJSON *i;
+    cJSON_ArrayForEach(i, images)
+    {
+        const cJSON *labels =
+            json_member(json_member(json_member(i, "config"), "config"), "Labels");
+        int64_t created = docker_image_created(i);
+        if ((is_given && is_dangling == has_tag(i)) || (b.has_before && created >= b.before) ||
+            (b.has_since && created <= b.since) || !matches_reference(&f, i) ||
+            !docker_filters_match_kv(&f, "label", labels))
+            continue;
+        json_push(out, docker_image_summary_json(i, NULL));
+    }
+    return 0;
+}
+
+static void on_images(struct docker_req *r, const struct vic_err *err, const cJSON *doc, void *arg)
+{
+    (void)arg;
+    auto_json cJSON *out = json_new_arr();
+    struct vic_err mine;
+    if (!err && list(r, json_member(doc, "images"), out, &mine) < 0)
+        err = &mine;
+    if (err)
+        docker_reply_error(r, err);
+    else
+        docker_reply_json(r, DOCKER_OK, TAKE_PTR(out));
+}
+
+void docker_image_list(struct docker_req *r)
+{
+    docker_intent(r, "GET", "/v1/images", NULL, on_images, NULL);
+}

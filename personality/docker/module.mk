@@ -1,0 +1,20 @@
+# The personality is a library (for the daemon and its tests) and a main().
+LIBS += docker
+docker_DIR := personality/docker
+docker_SRC := apierr.c app.c authheader.c config.c containers.c containers_attach.c \
+              containers_create.c containers_inspect.c containers_life.c containers_list.c \
+              containers_logs.c containers_wait.c convert.c events.c fields.c filters.c hijack.c \
+              image_json.c images.c images_change.c images_inspect.c images_list.c images_pull.c \
+              intent.c mux.c networks.c refuse.c relay.c reply.c req.c router.c routes.c server.c \
+              sink.c system.c text.c version.c volumes.c
+docker_LIBS := docker plclient imagec oci host rpc json base
+docker_LDLIBS := -lmicrohttpd -lcurl -lcrypto -luv -lnghttp2 -lcjson -lm
+
+# The registry client is a library of its own; the program links once that is there.
+ifneq ($(wildcard imagec/module.mk),)
+PROGS += vic-docker
+vic-docker_DIR := personality/docker
+vic-docker_SRC := main.c
+vic-docker_LIBS := $(docker_LIBS)
+vic-docker_LDLIBS := $(docker_LDLIBS)
+endif
