@@ -7,17 +7,11 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
-
-#include <libvirt/virterror.h>
 
 #include "lib/base/alloc.h"
 #include "lib/base/cleanup.h"
-#include "lib/base/clock.h"
 #include "lib/base/file.h"
-#include "lib/base/id.h"
-#include "lib/base/log.h"
 #include "lib/base/map.h"
 #include "lib/base/str.h"
 #include "portlayer/execution/execution.h"
@@ -267,6 +261,29 @@ static void note_up(struct pl_network *n, const char *container_id, const char *
     (void)pthread_mutex_unlock(&n->lock);
 }
 
+static bool is_named(const struct pl_network *n, const char *container_id, const char *name)
+{
+    map_for_each(entry, &n->slots) {
+        const struct slot *s = entry->value;
+        if (strcmp(entry->key, container_id) != 0 && vic_strv_contains(s->names, name))
+            return true;
+    }
+    return false;
+}
+
+/* A name stays with who had it first: libvirt refuses a second owner. */
+static char **free_names(struct pl_network *n, const char *container_id, char *const *names)
+{
+    char **mine = NULL;
+    (void)pthread_mutex_lock(&n->lock);
+    for (; names && *names; names++) {
+        if (!is_named(n, container_id, *names) && !vic_strv_contains(mine, *names))
+            mine = vic_strv_append(mine, *names);
+    }
+    (void)pthread_mutex_unlock(&n->lock);
+    return mine;
+}
+
 int pl_network_up(struct pl_network *n, const struct pl_endpoint *endpoint,
                   const char *container_id, char *const *names, const char *tap,
                   struct vic_err *err)
@@ -277,12 +294,13 @@ int pl_network_up(struct pl_network *n, const struct pl_endpoint *endpoint,
     const struct pl_filter_endpoint e = {
         .tap = tap, .mac = endpoint->mac, .address = endpoint->address};
     (void)pthread_mutex_lock(&n->change);
+    auto_strv char **mine = free_names(n, container_id, names);
     r = pass_traffic(n, &e, err);
-    if (r == 0 && names && *names)
-        r = pl_bridge_add_names(&n->bridge, n->conn, endpoint->address, names, err);
-    (void)pthread_mutex_unlock(&n->change);
+    if (r == 0 && mine)
+        r = pl_bridge_add_names(&n->bridge, n->conn, endpoint->address, mine, err);
     if (r == 0)
-        note_up(n, container_id, tap, names);
+        note_up(n, container_id, tap, mine);
+    (void)pthread_mutex_unlock(&n->change);
     return r < 0 ? vic_fail_wrap(err, r, "network '%s'", endpoint->network) : 0;
 }
 
