@@ -1,3 +1,10 @@
 # The port layer is one library (for the daemon and its tests); its folders add their sources.
 LIBS += portlayer
 portlayer_DIR := portlayer
+portlayer_SRC += config.c events.c info.c
+
+PROGS += vic-portlayer
+vic-portlayer_DIR := portlayer
+vic-portlayer_SRC := main.c
+vic-portlayer_LIBS := portlayer oci host rpc json base
+vic-portlayer_LDLIBS := -lvirt -luv -lnghttp2 -lcjson -lnftables -lcrypto -lm

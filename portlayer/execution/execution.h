@@ -1,6 +1,8 @@
 /* Containers of one VCH: records, life cycle, and the virtual machines behind them. */
 #pragma once
 
+#include <stdbool.h>
+
 #include <libvirt/libvirt.h>
 
 #include "lib/base/err.h"
@@ -19,6 +21,14 @@ struct pl_execution_counts {
     unsigned total, running, paused, stopped;
 };
 struct pl_execution_counts pl_execution_count(const struct pl_execution *x);
+
+/* What /v1/info tells of the VMs; kernel is borrowed, NULL as long as it is unknown. */
+struct pl_execution_facts {
+    bool kvm;
+    unsigned long hypervisor_version, libvirt_version; /* 7002022 is 7.2.22 */
+    const char *kernel;
+};
+void pl_execution_facts(const struct pl_execution *x, struct pl_execution_facts *ret_facts);
 
 /* /v1/containers */
 extern const struct rpc_route pl_execution_routes[];

@@ -1,0 +1,56 @@
+/* CONTAINER documents. */
+#include "lib/base/clock.h"
+#include "lib/base/str.h"
+#include "portlayer/execution/internal.h"
+
+static void add_time(cJSON *obj, const char *member, int64_t ns)
+{
+    char text[VIC_CLOCK_TEXT_MAX] = "";
+    if (ns != 0)
+        vic_clock_format_rfc3339(ns, text);
+    json_add_str(obj, member, text);
+}
+
+static cJSON *network_to_json(const struct pl_endpoint *e)
+{
+    cJSON *o = json_new_obj();
+    json_add_str(o, "name", e->network);
+    json_add_str(o, "id", e->network_id);
+    json_add_str(o, "address", e->address);
+    json_add_i64(o, "prefix_len", e->prefix_len);
+    json_add_str(o, "gateway", e->gateway);
+    json_add_str(o, "mac", e->mac);
+    return o;
+}
+
+cJSON *pl_container_to_json(const struct pl_container *c)
+{
+    const struct pl_record *rec = &c->rec;
+    cJSON *doc = json_new_obj();
+    json_add_str(doc, "id", rec->id);
+    json_add_str(doc, "name", rec->name);
+    add_time(doc, "created_at", rec->created_ns);
+    json_add_str(doc, "image", rec->image);
+    json_add(doc, "spec", pl_spec_to_json(&rec->spec));
+    json_add(doc, "annotations", json_dup(rec->annotations));
+    json_add(doc, "event_attributes", json_dup(rec->event_attributes));
+    cJSON *state = json_add_obj(doc, "state");
+    json_add_str(state, "status", pl_state_to_string(rec->state));
+    json_add_i64(state, "pid", pl_state_has_vm(rec->state) ? c->pid : 0);
+    json_add_i64(state, "exit_code", rec->exit_code);
+    json_add_str(state, "error", rec->error);
+    json_add_bool(state, "oom_killed", rec->oom_killed);
+    add_time(state, "started_at", rec->started_ns);
+    add_time(state, "finished_at", rec->finished_ns);
+    cJSON *networks = json_add_arr(doc, "networks");
+    for (size_t i = 0; i < rec->n_endpoints; i++)
+        json_push(networks, network_to_json(&rec->endpoints[i]));
+    for (char **v = rec->n_endpoints == 0 ? rec->spec.networks : NULL; v && *v; v++) {
+        struct pl_endpoint none = {0};
+        cJSON *o = network_to_json(&none);
+        cJSON_DeleteItemFromObjectCaseSensitive(o, "name");
+        json_add_str(o, "name", *v);
+        json_push(networks, o);
+    }
+    return doc;
+}

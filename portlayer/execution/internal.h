@@ -1,0 +1,153 @@
+/*
+ * Inside execution and interaction: the containers at run time and the flows that move them.
+ *
+ * Everything here runs on the loop.  What blocks is queued on the container's own host_queue, so that
+ * two such things of one container never overlap while containers run in parallel.
+ */
+#pragma once
+
+#include <uv.h>
+
+#include "lib/base/list.h"
+#include "lib/base/map.h"
+#include "lib/host/work.h"
+#include "portlayer/execution/domain_xml.h"
+#include "portlayer/execution/execution.h"
+#include "portlayer/execution/record.h"
+#include "portlayer/execution/virt.h"
+#include "portlayer/interaction/channel.h"
+#include "portlayer/interaction/watch.h"
+
+struct pl_start;
+
+struct pl_execution {
+    struct pl *pl;
+    virConnectPtr conn; /* own reference; NULL while libvirt is away */
+    int lifecycle_callback;
+    bool is_reconnecting;
+    bool is_closed;
+    uv_timer_t reconnect_timer;
+    bool kvm;
+    unsigned long hypervisor_version, libvirt_version; /* as libvirt counts: 7002022 */
+    char *kernel_version;                              /* of the guests */
+    char *cmdline;
+    char boot_id[40];
+    struct vic_list containers; /* newest last */
+    struct vic_map by_id, by_name;
+};
+
+struct pl_container {
+    struct vic_list link;
+    struct pl_execution *x;
+    unsigned refs; /* the index's one, and one for each call in flight */
+    struct pl_record rec;
+    struct host_queue *queue;
+    bool is_visible; /* false while it is being created: only its name is taken */
+    bool is_gone;    /* removed; lives for the calls in flight */
+
+    /* the current run, while there is a VM */
+    struct pl_start *start; /* a start in progress */
+    struct pl_channel *channel;
+    struct pl_watch *watch;
+    struct pl_exit exit;
+    bool has_exit;      /* the exit record was read */
+    bool is_ending;     /* ... and acknowledged: the VM is on its way out */
+    bool is_stop_asked; /* someone asked for the end: a stop event follows die */
+    bool is_recovering; /* found running after our own restart; its tether was not heard yet */
+    bool keeps_on_end;  /* a restart: auto_remove waits */
+    long pid;
+    uv_timer_t timer; /* the one deadline that is running: start, stop, kill or end */
+    void (*on_deadline)(struct pl_container *c);
+
+    struct vic_list requests; /* waiting for the state to change */
+    struct vic_list waiters;
+    struct vic_list attaches;
+    struct vic_list followers; /* of logs */
+};
+
+/* What somebody asked for; NULL stream: nobody listens any more. */
+struct pl_request {
+    struct vic_list link;
+    struct pl_container *c;
+    struct rpc_stream *stream;
+    enum pl_event event;
+    bool is_restart;
+    bool ends_with_run; /* succeeds when the run is over */
+    bool has_timeout;
+    int timeout_s;
+    int signal; /* 0: the spec's stop signal */
+    unsigned width, height;
+};
+
+/* ---- index.c: finding and keeping ---- */
+struct pl_container *pl_container_new(struct pl_execution *x, struct pl_record *take_rec);
+void pl_container_ref(struct pl_container *c);
+void pl_container_unref(struct pl_container *c);
+int pl_index_add(struct pl_execution *x, struct pl_container *c, struct vic_err *err);
+void pl_index_remove(struct pl_container *c);
+int pl_index_rename(struct pl_container *c, const char *name, struct vic_err *err);
+int pl_index_find(struct pl_execution *x, const char *ref, struct pl_container **ret_c,
+                  struct vic_err *err);
+char *pl_container_path(const struct pl_container *c, const char *file); /* in its folder */
+char *pl_container_output_path(const struct pl_container *c, unsigned run);
+char *pl_container_socket_path(const struct pl_container *c);
+void pl_container_emit(struct pl_container *c, const char *action, const char *member,
+                       const char *value);      /* member may be NULL */
+void pl_container_save(struct pl_container *c); /* queues the record as it is now */
+void pl_container_deadline(struct pl_container *c, uint64_t ms, void (*fn)(struct pl_container *));
+void pl_container_no_deadline(struct pl_container *c);
+unsigned pl_guest_timeout_s(const struct pl_execution *x, unsigned kvm_s, unsigned tcg_s);
+
+/* ---- lifecycle.c: requests and the table ---- */
+void pl_request_dispatch(struct pl_request *req); /* takes it */
+struct pl_request *pl_request_new(struct pl_container *c, struct rpc_stream *st,
+                                  enum pl_event event);
+void pl_request_reply(struct pl_request *req, const struct vic_err *err); /* NULL: done; frees it */
+/* Applies an event that nobody asked for, then wakes what waits. */
+enum pl_action pl_container_apply(struct pl_container *c, enum pl_event event);
+void pl_container_wake(struct pl_container *c);
+
+/* ---- start.c ---- */
+void pl_start_begin(struct pl_container *c, struct pl_request *take_req);
+void pl_start_abort(struct pl_container *c, const char *why);
+void pl_start_vm_gone(struct pl_container *c);
+void pl_start_tether_up(struct pl_container *c);
+
+/* ---- run.c: from running to exited ---- */
+int pl_run_watch(struct pl_container *c, struct vic_err *err); /* the output file of the run */
+void pl_run_connect(struct pl_container *c);                   /* to the tether */
+void pl_run_adopt(struct pl_container *c, const struct pl_virt_domain *d);
+void pl_run_stop(struct pl_container *c, struct pl_request *req);
+void pl_run_kill(struct pl_container *c);
+void pl_run_signal(struct pl_container *c, struct pl_request *take_req);
+void pl_run_vm_gone(struct pl_container *c); /* libvirt says so */
+void pl_run_check_exit(struct pl_container *c);
+void pl_run_destroy(struct pl_container *c);             /* queued */
+void pl_run_over(struct pl_container *c, int exit_code); /* no VM, no exit record: this code */
+void pl_run_release(struct pl_container *c);             /* the connection and the watch */
+void pl_run_network_down(struct pl_container *c);        /* queued */
+
+/* ---- remove.c ---- */
+void pl_remove_begin(struct pl_container *c, struct pl_request *take_req); /* may be NULL */
+
+/* ---- recover.c ---- */
+int pl_recover_read(struct pl_execution *x, struct vic_err *err); /* blocking: the records */
+void pl_recover_match(struct pl_execution *x, const struct pl_virt_domain *domains, size_t n);
+
+/* ---- document.c, handlers.c, create.c ---- */
+cJSON *pl_container_to_json(const struct pl_container *c);
+void pl_create_handle(struct rpc_stream *st, void *arg);
+
+/* ---- interaction ---- */
+void pl_attach_handle(struct rpc_stream *st, void *arg);
+void pl_attach_run_begins(struct pl_container *c);
+void pl_attach_tether_up(struct pl_container *c); /* stdin may flow */
+void pl_attach_growth(struct pl_container *c);
+void pl_attach_run_ends(struct pl_container *c); /* or did not begin */
+void pl_logs_handle(struct rpc_stream *st, void *arg);
+void pl_logs_growth(struct pl_container *c);
+void pl_logs_run_ends(struct pl_container *c);
+void pl_wait_handle(struct rpc_stream *st, void *arg);
+void pl_wait_exited(struct pl_container *c);
+void pl_wait_removed(struct pl_container *c);
+void pl_wait_drop(struct pl_container *c);

@@ -1,0 +1,160 @@
+/* Requests meet the life-cycle table: what it says is done, refused, or waited for. */
+#include <stdio.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/log.h"
+#include "portlayer/execution/internal.h"
+
+static void on_client_gone(struct rpc_stream *st, const struct vic_err *err, void *arg)
+{
+    (void)st;
+    (void)err;
+    ((struct pl_request *)arg)->stream = NULL; /* what was asked for is still done */
+}
+
+struct pl_request *pl_request_new(struct pl_container *c, struct rpc_stream *st,
+                                  enum pl_event event)
+{
+    static const struct rpc_stream_events events = {.on_close = on_client_gone};
+    struct pl_request *req = vic_new(struct pl_request);
+    pl_container_ref(c);
+    req->c = c;
+    req->stream = st;
+    req->event = event;
+    vic_list_init(&req->link);
+    if (st)
+        rpc_stream_set_events(st, &events, req);
+    return req;
+}
+
+void pl_request_reply(struct pl_request *req, const struct vic_err *err)
+{
+    static const struct rpc_stream_events none = {0};
+    vic_list_remove(&req->link);
+    if (req->is_restart)
+        req->c->keeps_on_end = false;
+    if (req->stream) {
+        rpc_stream_set_events(req->stream, &none, NULL);
+        if (err)
+            rpc_reply_error(req->stream, err);
+        else
+            rpc_reply_json(req->stream, json_new_obj());
+    }
+    if (req->is_restart && !err)
+        pl_container_emit(req->c, "restart", NULL, NULL);
+    pl_container_unref(req->c);
+    free(req);
+}
+
+static void park(struct pl_request *req)
+{
+    vic_list_append(&req->c->requests, &req->link);
+}
+
+static void refuse(struct pl_request *req, const struct pl_transition *t)
+{
+    struct vic_err err = {0};
+    (void)vic_fail(&err, t->kind, 0, "container %s %s", req->c->rec.id, t->reason);
+    pl_request_reply(req, &err);
+}
+
+/* A restart stops what runs and starts it afterwards. */
+static void choose_restart_step(struct pl_request *req)
+{
+    enum pl_state s = req->c->rec.state;
+    req->event = s == PL_RUNNING || s == PL_PAUSED || s == PL_STOPPING || s == PL_STARTING
+                     ? PL_EV_STOP
+                     : PL_EV_START;
+}
+
+void pl_request_dispatch(struct pl_request *req)
+{
+    struct pl_container *c = req->c;
+    if (req->is_restart)
+        choose_restart_step(req);
+    if (c->is_gone) {
+        struct vic_err err = {0};
+        (void)vic_fail(&err, VIC_ERR_NOT_FOUND, 0, "No such container: %s", c->rec.id);
+        pl_request_reply(req, &err);
+        return;
+    }
+    struct pl_transition t = pl_state_apply(c->rec.state, req->event);
+    enum pl_state before = c->rec.state;
+    c->rec.state = t.next;
+    switch (t.action) {
+    case PL_DO_REFUSE:
+        refuse(req, &t);
+        break;
+    case PL_DO_WAIT:
+        req->ends_with_run = before == PL_STOPPING && req->event == PL_EV_STOP;
+        park(req);
+        break;
+    case PL_DO_ABORT:
+        park(req);
+        pl_start_abort(c, "it is being removed");
+        break;
+    case PL_DO_START:
+        pl_start_begin(c, req);
+        break;
+    case PL_DO_STOP:
+        req->ends_with_run = true;
+        c->is_stop_asked = true;
+        c->keeps_on_end = req->is_restart;
+        park(req);
+        pl_run_stop(c, req);
+        break;
+    case PL_DO_KILL:
+        req->ends_with_run = req->event != PL_EV_REMOVE_FORCE;
+        c->is_stop_asked = c->is_stop_asked || req->event == PL_EV_STOP;
+        park(req);
+        pl_run_kill(c);
+        break;
+    case PL_DO_SIGNAL:
+        pl_run_signal(c, req);
+        break;
+    case PL_DO_REMOVE:
+        pl_remove_begin(c, req);
+        break;
+    case PL_DO_NOTHING:
+    case PL_DO_FINISH:
+        pl_request_reply(req, NULL);
+        break;
+    }
+}
+
+/* Takes the waiting requests off and looks at each again in the new state. */
+void pl_container_wake(struct pl_container *c)
+{
+    struct vic_list waiting;
+    vic_list_init(&waiting);
+    while (!vic_list_is_empty(&c->requests)) {
+        struct vic_list *l = c->requests.next;
+        vic_list_remove(l);
+        vic_list_append(&waiting, l);
+    }
+    pl_container_ref(c);
+    while (!vic_list_is_empty(&waiting)) {
+        struct pl_request *req = container_of(waiting.next, struct pl_request, link);
+        vic_list_remove(&req->link);
+        bool is_over = !pl_state_has_vm(c->rec.state);
+        if (req->ends_with_run && !is_over) {
+            park(req);
+        } else if (req->ends_with_run && !req->is_restart) {
+            pl_request_reply(req, NULL);
+        } else {
+            req->ends_with_run = false;
+            pl_request_dispatch(req);
+        }
+    }
+    pl_container_unref(c);
+}
+
+enum pl_action pl_container_apply(struct pl_container *c, enum pl_event event)
+{
+    struct pl_transition t = pl_state_apply(c->rec.state, event);
+    if (c->rec.state != t.next)
+        vic_log(VIC_DEBUG, "container", c->rec.id, "%s -> %s", pl_state_to_string(c->rec.state),
+                pl_state_to_string(t.next));
+    c->rec.state = t.next;
+    return t.action;
+}

@@ -1,0 +1,160 @@
+/* After a restart of ours, of libvirt or of the host: records and VMs are made to agree again. */
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/clock.h"
+#include "lib/base/file.h"
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "portlayer/execution/internal.h"
+#include "portlayer/storage/storage.h"
+
+#define CODE_VM_GONE 137
+#define CODE_HOST_REBOOTED 255
+
+static int by_creation(const void *a, const void *b)
+{
+    const struct pl_container *const *x = a;
+    const struct pl_container *const *y = b;
+    return ((*x)->rec.created_ns > (*y)->rec.created_ns) -
+           ((*x)->rec.created_ns < (*y)->rec.created_ns);
+}
+
+/* A container from its folder; NULL when it was half-made and is undone, or cannot be read. */
+static struct pl_container *read_one(struct pl_execution *x, const char *id)
+{
+    auto_free char *dir = vic_xasprintf("%s/containers/%s", x->pl->config.datastore, id);
+    auto_free char *path = vic_xasprintf("%s/container.json", dir);
+    auto_free char *text = NULL;
+    size_t len = 0;
+    struct vic_err err = {0};
+    struct pl_record rec = {0};
+    if (vic_file_exists(path) == 0) {
+        vic_log(VIC_WARN, "container", id, "half-made, removed");
+        if (vic_file_remove_tree(dir, &err) < 0)
+            vic_log(VIC_WARN, "container", id, "%s", err.message);
+        return NULL;
+    }
+    int r = vic_file_read(path, PL_RECORD_MAX, &text, &len, &err);
+    if (r == 0)
+        r = pl_record_from_text(text, len, &rec, &err);
+    if (r == 0 && strcmp(rec.id, id) != 0)
+        r = vic_fail(&err, VIC_ERR_INVALID, 0, "the record is another container's");
+    if (r < 0) {
+        pl_record_release(&rec);
+        vic_log(VIC_ERROR, "container", id, "left alone, its record cannot be read: %s",
+                err.message);
+        return NULL;
+    }
+    struct pl_container *c = pl_container_new(x, &rec);
+    c->is_visible = true;
+    return c;
+}
+
+static void restore(struct pl_execution *x, struct pl_container *c)
+{
+    struct vic_err err = {0};
+    if (pl_index_add(x, c, &err) < 0) {
+        /* Only a rename that a crash cut short can do this. */
+        vic_log(VIC_WARN, "container", c->rec.id, "%s: renamed to its id", err.message);
+        free(c->rec.name);
+        c->rec.name = vic_xstrndup(c->rec.id, VIC_ID_SHORT_LEN);
+        (void)pl_index_add(x, c, NULL);
+    }
+    pl_storage_hold(x->pl->storage, c->rec.id, c->rec.image, c->rec.chain_id,
+                    pl_state_has_vm(c->rec.state));
+    for (size_t i = 0; i < c->rec.n_endpoints; i++)
+        if (pl_network_restore(x->pl->network, c->rec.id, &c->rec.endpoints[i], &err) < 0)
+            vic_log(VIC_WARN, "container", c->rec.id, "%s", err.message);
+}
+
+int pl_recover_read(struct pl_execution *x, struct vic_err *err)
+{
+    auto_free char *dir = vic_xasprintf("%s/containers", x->pl->config.datastore);
+    DIR *d = opendir(dir);
+    if (!d)
+        return vic_fail_errno(err, errno, "open folder '%s'", dir);
+    struct pl_container **all = NULL;
+    size_t n = 0;
+    for (struct dirent *e; (e = readdir(d));) {
+        if (!vic_id_is_valid(e->d_name))
+            continue;
+        struct pl_container *c = read_one(x, e->d_name);
+        if (!c)
+            continue;
+        all = vic_xrealloc_array(all, n + 1, sizeof(*all));
+        all[n++] = c;
+    }
+    (void)closedir(d);
+    if (n > 0)
+        qsort(all, n, sizeof(*all), by_creation);
+    for (size_t i = 0; i < n; i++)
+        restore(x, all[i]);
+    free(all);
+    return 0;
+}
+
+static void found_without_vm(struct pl_container *c)
+{
+    auto_free char *path = pl_container_output_path(c, c->rec.run);
+    bool is_same_boot = vic_str_eq(c->rec.boot_id, c->x->boot_id);
+    if (!c->has_exit)
+        c->has_exit = pl_output_find_exit(path, &c->exit) == 1;
+    c->is_recovering = true;
+    vic_log(VIC_INFO, "container", c->rec.id, "its VM ended while nobody looked");
+    pl_run_over(c, is_same_boot ? CODE_VM_GONE : CODE_HOST_REBOOTED);
+}
+
+static void destroy_unknown(struct pl_execution *x, const struct pl_virt_domain *d)
+{
+    struct vic_err err = {0};
+    vic_log(VIC_WARN, "domain", d->name, "is ours, but no container has it: destroying it");
+    if (pl_virt_destroy(x->conn, d->uuid, &err) < 0)
+        vic_log(VIC_WARN, "domain", d->name, "%s", err.message);
+}
+
+static const struct pl_virt_domain *domain_of(const struct pl_container *c,
+                                              const struct pl_virt_domain *domains, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (vic_str_eq(domains[i].uuid, c->rec.vm_uuid))
+            return &domains[i];
+    return NULL;
+}
+
+static void match_one(struct pl_container *c, const struct pl_virt_domain *domains, size_t n)
+{
+    const struct pl_virt_domain *d = domain_of(c, domains, n);
+    if (c->start)
+        return; /* its own flow learns what happened */
+    if (pl_state_has_vm(c->rec.state)) {
+        if (d)
+            pl_run_adopt(c, d);
+        else if (c->watch)
+            pl_run_vm_gone(c);
+        else
+            found_without_vm(c);
+    } else if (c->rec.state == PL_REMOVING && c->is_recovering == false && c->refs == 1) {
+        pl_remove_begin(c, NULL); /* begun before our restart */
+    } else if (c->rec.state == PL_EXITED && c->rec.spec.auto_remove && !c->keeps_on_end &&
+               pl_container_apply(c, PL_EV_REMOVE) == PL_DO_REMOVE) {
+        pl_remove_begin(c, NULL);
+    }
+}
+
+void pl_recover_match(struct pl_execution *x, const struct pl_virt_domain *domains, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct pl_container *c = vic_map_get(&x->by_id, domains[i].container_id);
+        if (!c || (!c->start &&
+                   !(pl_state_has_vm(c->rec.state) && vic_str_eq(c->rec.vm_uuid, domains[i].uuid))))
+            destroy_unknown(x, &domains[i]);
+    }
+    struct pl_container *c;
+    struct pl_container *next;
+    list_for_each_safe(c, next, &x->containers, link) {
+        match_one(c, domains, n);
+    }
+}

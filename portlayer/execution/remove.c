@@ -1,0 +1,66 @@
+/* Removes a container: its folder, its addresses, its hold on storage. */
+#include <string.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/file.h"
+#include "lib/base/log.h"
+#include "portlayer/execution/internal.h"
+#include "portlayer/storage/storage.h"
+
+struct removal {
+    struct pl_container *c;
+    struct pl_request *req; /* NULL: nobody asked (auto-remove) */
+    char *dir, *record_path, *record_text, *parent;
+};
+
+static int remove_work(void *arg, struct vic_err *err)
+{
+    struct removal *r = arg;
+    /* The intention first: a crash from here on is finished at the next start. */
+    int n = vic_file_replace(r->record_path, r->record_text, strlen(r->record_text), 0600, err);
+    if (n == 0)
+        n = vic_file_remove_tree(r->dir, err);
+    return n < 0 ? n : vic_file_sync_dir(r->parent, err);
+}
+
+static void on_removed(void *arg, int result, const struct vic_err *err)
+{
+    struct removal *r = arg;
+    struct pl_container *c = r->c;
+    if (result < 0) {
+        vic_log(VIC_ERROR, "container", c->rec.id, "not removed: %s", err->message);
+        (void)pl_container_apply(c, PL_EV_REMOVE_FAILED);
+        pl_container_wake(c);
+    } else {
+        pl_network_release(c->x->pl->network, c->rec.id);
+        pl_storage_release(c->x->pl->storage, c->rec.id);
+        pl_container_emit(c, "destroy", NULL, NULL);
+        pl_index_remove(c);
+        pl_wait_removed(c);
+        pl_attach_run_ends(c);
+        pl_container_wake(c);
+    }
+    if (r->req)
+        pl_request_reply(r->req, result < 0 ? err : NULL);
+    if (result == 0)
+        pl_container_unref(c); /* the index's */
+    pl_container_unref(c);
+    free(r->dir);
+    free(r->record_path);
+    free(r->record_text);
+    free(r->parent);
+    free(r);
+}
+
+void pl_remove_begin(struct pl_container *c, struct pl_request *take_req)
+{
+    struct removal *r = vic_new(struct removal);
+    pl_container_ref(c);
+    r->c = c;
+    r->req = take_req;
+    r->dir = pl_container_path(c, NULL);
+    r->record_path = pl_container_path(c, "container.json");
+    r->record_text = pl_record_to_text(&c->rec);
+    r->parent = vic_xasprintf("%s/containers", c->x->pl->config.datastore);
+    host_queue_add(c->queue, remove_work, on_removed, r);
+}

@@ -1,0 +1,254 @@
+/* Reads and writes SPEC documents. */
+#include "portlayer/execution/spec.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/str.h"
+#include "portlayer/api.h"
+#include "portlayer/execution/signals.h"
+
+#define STOP_TIMEOUT_DEFAULT_S 10
+#define STOP_TIMEOUT_MAX_S (10 * 365 * 24 * 3600)
+#define HOSTNAME_MAX 63
+#define DOMAINNAME_MAX 253
+#define PATH_LEN_MAX 4096
+#define WORD_MAX 255
+
+int pl_check_members(const cJSON *obj, const char *path, const char *const *names, size_t n_names,
+                     struct vic_err *err)
+{
+    if (!cJSON_IsObject(obj))
+        return vic_fail(err, VIC_ERR_INVALID, 0, "%s: expected an object",
+                        path ? path : "the document");
+    const cJSON *m;
+    cJSON_ArrayForEach(m, obj)
+    {
+        bool known = false;
+        for (size_t i = 0; i < n_names && !known; i++)
+            known = strcmp(names[i], m->string) == 0;
+        if (!known)
+            return vic_fail(err, VIC_ERR_INVALID, 0, "%s%s%.80s: unknown member", path ? path : "",
+                            path ? "." : "", m->string);
+    }
+    return 0;
+}
+
+int pl_check_string_map(const cJSON *obj, const char *path, size_t max_bytes, struct vic_err *err)
+{
+    if (!obj)
+        return 0;
+    if (!cJSON_IsObject(obj))
+        return vic_fail(err, VIC_ERR_INVALID, 0, "%s: expected an object", path);
+    size_t total = 0;
+    const cJSON *m;
+    cJSON_ArrayForEach(m, obj)
+    {
+        if (!cJSON_IsString(m))
+            return vic_fail(err, VIC_ERR_INVALID, 0, "%s.%.80s: expected a string", path,
+                            m->string);
+        total += strlen(m->string) + strlen(m->valuestring);
+    }
+    if (total > max_bytes)
+        return vic_fail(err, VIC_ERR_INVALID, 0, "%s: more than %zu bytes", path, max_bytes);
+    return 0;
+}
+
+static bool is_alnum(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+static bool is_word(const char *s, const char *more)
+{
+    for (; *s; s++)
+        if (!is_alnum(*s) && !strchr(more, *s))
+            return false;
+    return true;
+}
+
+int pl_check_name(const char *name, struct vic_err *err)
+{
+    size_t len = strlen(name);
+    if (len < 2 || len > PL_NAME_MAX || !is_alnum(name[0]) || !is_word(name, "_.-"))
+        return vic_fail(err, VIC_ERR_INVALID, 0,
+                        "invalid container name '%.80s': only [a-zA-Z0-9][a-zA-Z0-9_.-]+, at most "
+                        "%d characters, are allowed",
+                        name, PL_NAME_MAX);
+    return 0;
+}
+
+static int invalid(const char *member, const char *why, struct vic_err *err)
+{
+    return vic_fail(err, VIC_ERR_INVALID, 0, "spec.%s: %s", member, why);
+}
+
+static int take_str(const cJSON *obj, const char *path, const char *member, size_t max,
+                    const char *otherwise, char **ret, struct vic_err *err)
+{
+    const char *s = NULL;
+    int r = json_get_str(obj, path, member, &s, err);
+    if (r < 0)
+        return r;
+    if (s && strlen(s) > max)
+        return vic_fail(err, VIC_ERR_INVALID, 0, "%s.%s: longer than %zu bytes", path, member, max);
+    *ret = vic_xstrdup(vic_str_is_empty(s) ? otherwise : s);
+    return 0;
+}
+
+static int read_process(const cJSON *doc, struct pl_spec *s, struct vic_err *err)
+{
+    static const char path[] = "spec.process";
+    static const char *const members[] = {"args", "env",   "cwd",       "user",
+                                          "tty",  "stdin", "stdin_once"};
+    const cJSON *p = NULL;
+    int r = json_get_obj(doc, "spec", "process", &p, err);
+    if (r < 0)
+        return r;
+    if (!p)
+        return invalid("process", "expected an object", err);
+    if ((r = pl_check_members(p, path, members, ARRAY_SIZE(members), err)) < 0 ||
+        (r = json_get_strv(p, path, "args", &s->args, err)) < 0 ||
+        (r = json_get_strv(p, path, "env", &s->env, err)) < 0 ||
+        (r = take_str(p, path, "cwd", PATH_LEN_MAX, "/", &s->cwd, err)) < 0 ||
+        (r = take_str(p, path, "user", WORD_MAX, "", &s->user, err)) < 0 ||
+        (r = json_get_bool(p, path, "tty", &s->tty, err)) < 0 ||
+        (r = json_get_bool(p, path, "stdin", &s->has_stdin, err)) < 0 ||
+        (r = json_get_bool(p, path, "stdin_once", &s->stdin_once, err)) < 0)
+        return r;
+    if (!s->args)
+        return invalid("process.args", "no command specified", err);
+    size_t total = 0;
+    for (char **v = s->args; v && *v; v++)
+        total += strlen(*v) + 1;
+    for (char **v = s->env; v && *v; v++) {
+        total += strlen(*v) + 1;
+        if ((*v)[0] == '=' || (*v)[0] == '\0')
+            return invalid("process.env", "a variable without a name", err);
+    }
+    if (total > PL_SPEC_ARGS_MAX)
+        return vic_fail(err, VIC_ERR_INVALID, 0,
+                        "spec.process: args and env together are longer than %u bytes",
+                        PL_SPEC_ARGS_MAX);
+    return 0;
+}
+
+/* These words land in files of the guest: no blanks, no line ends. */
+static int read_words(const cJSON *doc, const char *member, size_t max, char ***ret,
+                      struct vic_err *err)
+{
+    int r = json_get_strv(doc, "spec", member, ret, err);
+    if (r < 0)
+        return r;
+    if (vic_strv_len(*ret) > max)
+        return invalid(member, "too many entries", err);
+    for (char **v = *ret; v && *v; v++)
+        if (**v == '\0' || strlen(*v) > WORD_MAX || !is_word(*v, "_.-:/[]%"))
+            return vic_fail(err, VIC_ERR_INVALID, 0, "spec.%s: bad value '%.80s'", member, *v);
+    return 0;
+}
+
+static bool is_address(const char *s)
+{
+    struct in6_addr a;
+    return inet_pton(AF_INET, s, &a) == 1 || inet_pton(AF_INET6, s, &a) == 1;
+}
+
+static int check_hosts(const struct pl_spec *s, struct vic_err *err)
+{
+    for (char **v = s->dns; v && *v; v++)
+        if (!is_address(*v))
+            return vic_fail(err, VIC_ERR_INVALID, 0, "spec.dns: '%.80s' is no IP address", *v);
+    for (char **v = s->extra_hosts; v && *v; v++) {
+        const char *colon = strchr(*v, ':');
+        if (!colon || colon == *v ||
+            (!is_address(colon + 1) && !vic_str_eq(colon + 1, "host-gateway")))
+            return vic_fail(err, VIC_ERR_INVALID, 0,
+                            "spec.extra_hosts: '%.80s' is not of the form name:address", *v);
+    }
+    return 0;
+}
+
+static int read_spec(const cJSON *doc, struct pl_spec *s, struct vic_err *err)
+{
+    static const char *const members[] = {
+        "hostname", "domainname", "process",     "stop_signal", "stop_timeout_s", "networks",
+        "dns",      "dns_search", "dns_options", "extra_hosts", "auto_remove",
+    };
+    int64_t timeout_s = STOP_TIMEOUT_DEFAULT_S;
+    int r;
+    if ((r = pl_check_members(doc, "spec", members, ARRAY_SIZE(members), err)) < 0 ||
+        (r = take_str(doc, "spec", "hostname", HOSTNAME_MAX, "", &s->hostname, err)) < 0 ||
+        (r = take_str(doc, "spec", "domainname", DOMAINNAME_MAX, "", &s->domainname, err)) < 0 ||
+        (r = read_process(doc, s, err)) < 0 ||
+        (r = take_str(doc, "spec", "stop_signal", WORD_MAX, "SIGTERM", &s->stop_signal, err)) < 0 ||
+        (r = json_get_i64(doc, "spec", "stop_timeout_s", -1, STOP_TIMEOUT_MAX_S, &timeout_s, err)) <
+            0 ||
+        (r = read_words(doc, "networks", PL_NETWORKS_MAX, &s->networks, err)) < 0 ||
+        (r = read_words(doc, "dns", PL_LIST_MAX, &s->dns, err)) < 0 ||
+        (r = read_words(doc, "dns_search", PL_LIST_MAX, &s->dns_search, err)) < 0 ||
+        (r = read_words(doc, "dns_options", PL_LIST_MAX, &s->dns_options, err)) < 0 ||
+        (r = read_words(doc, "extra_hosts", PL_LIST_MAX, &s->extra_hosts, err)) < 0 ||
+        (r = json_get_bool(doc, "spec", "auto_remove", &s->auto_remove, err)) < 0)
+        return r;
+    s->stop_timeout_s = (int)timeout_s;
+    if (!is_word(s->hostname, ".-_"))
+        return invalid("hostname", "only letters, digits, '.', '-' and '_' are allowed", err);
+    if (!is_word(s->domainname, ".-_"))
+        return invalid("domainname", "only letters, digits, '.', '-' and '_' are allowed", err);
+    if (pl_signal_from_string(s->stop_signal) < 0)
+        return vic_fail(err, VIC_ERR_INVALID, 0, "spec.stop_signal: invalid signal: %.40s",
+                        s->stop_signal);
+    return check_hosts(s, err);
+}
+
+int pl_spec_from_json(const cJSON *doc, struct pl_spec *ret_spec, struct vic_err *err)
+{
+    struct pl_spec s = {0};
+    int r = doc ? read_spec(doc, &s, err)
+                : vic_fail(err, VIC_ERR_INVALID, 0, "spec: expected an object");
+    if (r < 0) {
+        pl_spec_release(&s);
+        return r;
+    }
+    *ret_spec = s;
+    return 0;
+}
+
+cJSON *pl_spec_to_json(const struct pl_spec *s)
+{
+    cJSON *doc = json_new_obj();
+    json_add_str_or_empty(doc, "hostname", s->hostname);
+    json_add_str_or_empty(doc, "domainname", s->domainname);
+    cJSON *p = json_add_obj(doc, "process");
+    json_add_strv(p, "args", s->args);
+    json_add_strv(p, "env", s->env);
+    json_add_str_or_empty(p, "cwd", s->cwd);
+    json_add_str_or_empty(p, "user", s->user);
+    json_add_bool(p, "tty", s->tty);
+    json_add_bool(p, "stdin", s->has_stdin);
+    json_add_bool(p, "stdin_once", s->stdin_once);
+    json_add_str(doc, "stop_signal", s->stop_signal);
+    json_add_i64(doc, "stop_timeout_s", s->stop_timeout_s);
+    json_add_strv(doc, "networks", s->networks);
+    json_add_strv(doc, "dns", s->dns);
+    json_add_strv(doc, "dns_search", s->dns_search);
+    json_add_strv(doc, "dns_options", s->dns_options);
+    json_add_strv(doc, "extra_hosts", s->extra_hosts);
+    json_add_bool(doc, "auto_remove", s->auto_remove);
+    return doc;
+}
+
+void pl_spec_release(struct pl_spec *s)
+{
+    char *const strings[] = {s->hostname, s->domainname, s->cwd, s->user, s->stop_signal};
+    char **const vectors[] = {s->args,       s->env,         s->networks,   s->dns,
+                              s->dns_search, s->dns_options, s->extra_hosts};
+    for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
+        free(strings[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(vectors); i++)
+        vic_strv_free(vectors[i]);
+    memset(s, 0, sizeof(*s));
+}

@@ -1,0 +1,36 @@
+/* What a container shall be: SPEC of portlayer/api.h, checked and typed. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "lib/base/err.h"
+#include "lib/json/json.h"
+
+#define PL_NETWORKS_MAX 4
+#define PL_LIST_MAX 256 /* entries of dns, extra_hosts and the like */
+
+struct pl_spec {
+    char *hostname, *domainname;
+    char **args, **env;
+    char *cwd, *user;
+    bool tty, has_stdin, stdin_once;
+    char *stop_signal; /* as given; valid */
+    int stop_timeout_s;
+    char **networks;
+    char **dns, **dns_search, **dns_options;
+    char **extra_hosts;
+    bool auto_remove;
+};
+
+/* doc may be NULL.  INVALID names the member that is wrong or unknown. */
+int pl_spec_from_json(const cJSON *doc, struct pl_spec *ret_spec, struct vic_err *err);
+cJSON *pl_spec_to_json(const struct pl_spec *s);
+void pl_spec_release(struct pl_spec *s);
+
+/* INVALID: obj has a member that is not in names. */
+int pl_check_members(const cJSON *obj, const char *path, const char *const *names, size_t n_names,
+                     struct vic_err *err);
+/* INVALID: not an object of strings, or too long. */
+int pl_check_string_map(const cJSON *obj, const char *path, size_t max_bytes, struct vic_err *err);
+/* INVALID: not [a-zA-Z0-9][a-zA-Z0-9_.-]+ of at most PL_NAME_MAX. */
+int pl_check_name(const char *name, struct vic_err *err);

@@ -1,0 +1,487 @@
+/*
+ * The start of a container, from a reservation to a running process; or everything undone.
+ *
+ *   reserve endpoints -> [record, output file, VM] -> connect, hello, configure --+-> start
+ *                                                 \-> [names and firewall] -------+
+ *
+ * Brackets run on the container's queue.  A failure anywhere queues one undo item behind whatever is
+ * still queued, so it needs not know how far things got.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/clock.h"
+#include "lib/base/file.h"
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "portlayer/execution/guest_files.h"
+#include "portlayer/execution/internal.h"
+#include "portlayer/storage/storage.h"
+
+#define ANSWER_KVM_S 30
+#define ANSWER_TCG_S 120
+
+struct pl_start {
+    struct pl_container *c; /* a reference */
+    struct pl_request *req; /* owned until answered; NULL afterwards */
+    unsigned n_calls;       /* in flight: each will come back */
+    bool is_over;           /* c->start is no longer this */
+    bool has_failed, is_configured, is_net_up, is_asked;
+    struct vic_err err;
+    int exit_code;
+    long pid;
+    virConnectPtr conn; /* a reference */
+    struct pl_network *network;
+    struct pl_endpoint endpoints[PL_NETWORKS_MAX];
+    size_t n_endpoints;
+    char id[VIC_ID_LEN + 1], uuid[37];
+    char **names;
+    char *xml, *output_path, *socket_path, *record_path, *record_text;
+    uid_t uid;
+    gid_t gid;
+};
+
+static void start_free(struct pl_start *s)
+{
+    if (s->n_calls > 0 || !s->is_over)
+        return;
+    if (s->conn)
+        (void)virConnectClose(s->conn);
+    vic_strv_free(s->names);
+    char *const strings[] = {s->xml, s->output_path, s->socket_path, s->record_path,
+                             s->record_text};
+    for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
+        free(strings[i]);
+    pl_container_unref(s->c);
+    free(s);
+}
+
+/* ---- undo ---- */
+
+static int undo_work(void *arg, struct vic_err *err)
+{
+    struct pl_start *s = arg;
+    int r = s->conn ? pl_virt_destroy(s->conn, s->uuid, err) : 0;
+    for (size_t i = 0; i < s->n_endpoints; i++)
+        (void)pl_network_down(s->network, &s->endpoints[i], s->id, NULL); /* as far as it got */
+    (void)unlink(s->socket_path);
+    return r;
+}
+
+static void on_undone(void *arg, int result, const struct vic_err *err)
+{
+    struct pl_start *s = arg;
+    struct pl_container *c = s->c;
+    struct pl_execution *x = c->x;
+    s->n_calls--;
+    if (result < 0)
+        vic_log(VIC_WARN, "container", c->rec.id, "undo of a failed start: %s", err->message);
+    s->is_over = true;
+    c->start = NULL;
+    c->pid = 0;
+    c->rec.exit_code = s->exit_code;
+    (void)snprintf(c->rec.error, sizeof(c->rec.error), "%s", s->err.message);
+    (void)pl_container_apply(c, c->rec.started_ns ? PL_EV_FAILED : PL_EV_FAILED_FIRST);
+    if (x->pl->storage)
+        pl_storage_hold(x->pl->storage, c->rec.id, c->rec.image, c->rec.chain_id, false);
+    pl_container_save(c);
+    pl_attach_run_ends(c);
+    pl_logs_run_ends(c);
+    pl_request_reply(TAKE_PTR(s->req), &s->err);
+    if (c->rec.spec.auto_remove && pl_container_apply(c, PL_EV_REMOVE) == PL_DO_REMOVE)
+        pl_remove_begin(c, NULL);
+    pl_container_wake(c);
+    start_free(s);
+}
+
+static void fail(struct pl_start *s, const struct vic_err *err, int exit_code)
+{
+    if (s->has_failed || s->is_over)
+        return;
+    s->has_failed = true;
+    s->err = *err;
+    s->exit_code = exit_code;
+    pl_container_no_deadline(s->c);
+    pl_run_release(s->c);
+    s->n_calls++;
+    host_queue_add(s->c->queue, undo_work, on_undone, s);
+}
+
+#define CODE_NOT_STARTED 128 /* Docker's, when nothing more precise is known */
+
+void pl_start_abort(struct pl_container *c, const char *why)
+{
+    struct vic_err err = {0};
+    if (!c->start)
+        return;
+    (void)vic_fail(&err, VIC_ERR_CONFLICT, 0, "container %s was not started: %s", c->rec.id, why);
+    fail(c->start, &err, CODE_NOT_STARTED);
+}
+
+void pl_start_vm_gone(struct pl_container *c)
+{
+    struct vic_err err = {0};
+    (void)vic_fail(&err, VIC_ERR_INTERNAL, 0, "the virtual machine ended before it answered");
+    fail(c->start, &err, CODE_NOT_STARTED);
+}
+
+static void on_late(struct pl_container *c)
+{
+    struct vic_err err = {0};
+    (void)vic_fail(&err, VIC_ERR_UNAVAILABLE, ETIMEDOUT,
+                   "the virtual machine did not answer within %u s",
+                   pl_guest_timeout_s(c->x, ANSWER_KVM_S, ANSWER_TCG_S));
+    if (c->start)
+        fail(c->start, &err, CODE_NOT_STARTED);
+}
+
+/* ---- the guest's side ---- */
+
+static int code_of_refusal(enum vic_err_kind kind)
+{
+    return kind == VIC_ERR_NOT_FOUND ? 127 : kind == VIC_ERR_FORBIDDEN ? 126 : CODE_NOT_STARTED;
+}
+
+static void on_started(const struct vic_err *err, const cJSON *doc, void *arg)
+{
+    (void)doc;
+    struct pl_start *s = arg;
+    struct pl_container *c = s->c;
+    s->n_calls--;
+    if (s->has_failed) {
+        start_free(s);
+        return;
+    }
+    if (err) {
+        fail(s, err, code_of_refusal(err->kind));
+        return;
+    }
+    pl_container_no_deadline(c);
+    (void)pl_container_apply(c, PL_EV_STARTED);
+    c->rec.started_ns = vic_clock_wall_ns();
+    c->start = NULL;
+    s->is_over = true;
+    pl_container_emit(c, "start", NULL, NULL);
+    pl_container_save(c);
+    pl_request_reply(TAKE_PTR(s->req), NULL);
+    pl_attach_tether_up(c);
+    pl_container_wake(c);
+    pl_run_check_exit(c); /* a short process may be over already */
+    start_free(s);
+}
+
+static void start_process(struct pl_start *s)
+{
+    if (s->has_failed || s->is_asked || !s->is_configured || !s->is_net_up)
+        return;
+    const struct pl_spec *spec = &s->c->rec.spec;
+    auto_json cJSON *doc = json_new_obj();
+    json_add_strv(doc, "args", spec->args);
+    json_add_strv(doc, "env", spec->env);
+    json_add_str(doc, "cwd", spec->cwd);
+    json_add_str_or_empty(doc, "user", spec->user);
+    json_add_bool(doc, "tty", spec->tty);
+    json_add_bool(doc, "stdin", spec->has_stdin);
+    if (s->req->width > 0 && s->req->height > 0) {
+        cJSON *console = json_add_obj(doc, "console");
+        json_add_i64(console, "width", s->req->width);
+        json_add_i64(console, "height", s->req->height);
+    }
+    struct vic_err err = {0};
+    s->is_asked = true;
+    s->n_calls++;
+    if (pl_channel_call(s->c->channel, "POST", "/v1/start", doc, on_started, s, &err) < 0) {
+        s->n_calls--;
+        fail(s, &err, CODE_NOT_STARTED);
+    }
+}
+
+static void on_configured(const struct vic_err *err, const cJSON *doc, void *arg)
+{
+    (void)doc;
+    struct pl_start *s = arg;
+    s->n_calls--;
+    if (s->has_failed) {
+        start_free(s);
+        return;
+    }
+    if (err) {
+        fail(s, err, CODE_NOT_STARTED);
+        return;
+    }
+    s->is_configured = true;
+    start_process(s);
+}
+
+static cJSON *configuration(const struct pl_record *rec)
+{
+    char hostname[64];
+    pl_guest_hostname(rec, hostname);
+    auto_free char *hosts = pl_guest_hosts(rec);
+    auto_free char *resolv_conf = pl_guest_resolv_conf(rec);
+    cJSON *doc = json_new_obj();
+    json_add_str(doc, "hostname", hostname);
+    json_add_str_or_empty(doc, "domainname", rec->spec.domainname);
+    json_add_str(doc, "hosts", hosts);
+    json_add_str(doc, "resolv_conf", resolv_conf);
+    cJSON *arr = json_add_arr(doc, "interfaces");
+    for (size_t i = 0; i < rec->n_endpoints; i++) {
+        const struct pl_endpoint *e = &rec->endpoints[i];
+        cJSON *o = json_new_obj();
+        json_add_str(o, "mac", e->mac);
+        json_addf(o, "address", "%s/%u", e->address, e->prefix_len);
+        json_add_str(o, "gateway", e->gateway);
+        json_push(arr, o);
+    }
+    json_add_str(doc, "disk", "rootfs");
+    return doc;
+}
+
+static void on_hello(const struct vic_err *err, const cJSON *doc, void *arg)
+{
+    struct pl_start *s = arg;
+    struct vic_err why = {0};
+    s->n_calls--;
+    if (s->has_failed) {
+        start_free(s);
+        return;
+    }
+    if (err && err->kind == VIC_ERR_UNAVAILABLE)
+        return; /* the line broke: the channel comes back, or the deadline comes */
+    if (!err && !vic_str_eq(json_str(doc, "state", ""), "idle"))
+        (void)vic_fail(&why, VIC_ERR_INTERNAL, 0, "the guest of a new virtual machine is not idle");
+    else if (!err && json_i64(doc, "protocol", 0) != 1)
+        (void)vic_fail(&why, VIC_ERR_INTERNAL, 0, "the guest speaks another protocol");
+    if (err || why.kind != VIC_ERR_NONE) {
+        fail(s, err ? err : &why, CODE_NOT_STARTED);
+        return;
+    }
+    struct pl_execution *x = s->c->x;
+    if (!x->kernel_version)
+        x->kernel_version = vic_xstrdup_or_null(json_str(doc, "kernel", NULL));
+    auto_json cJSON *body = configuration(&s->c->rec);
+    s->n_calls++;
+    if (pl_channel_call(s->c->channel, "POST", "/v1/configure", body, on_configured, s, &why) < 0) {
+        s->n_calls--;
+        fail(s, &why, CODE_NOT_STARTED);
+    }
+}
+
+void pl_start_tether_up(struct pl_container *c)
+{
+    struct pl_start *s = c->start;
+    struct vic_err err = {0};
+    if (s->has_failed)
+        return;
+    if (s->is_configured || s->is_asked) {
+        (void)vic_fail(&err, VIC_ERR_INTERNAL, 0,
+                       "the connection to the guest broke while it started");
+        fail(s, &err, CODE_NOT_STARTED);
+        return;
+    }
+    s->n_calls++;
+    if (pl_channel_call(c->channel, "GET", "/v1/hello", NULL, on_hello, s, &err) < 0) {
+        s->n_calls--;
+        fail(s, &err, CODE_NOT_STARTED);
+    }
+}
+
+/* ---- the host's side ---- */
+
+static int network_work(void *arg, struct vic_err *err)
+{
+    struct pl_start *s = arg;
+    for (size_t i = 0; i < s->n_endpoints; i++) {
+        char tap[PL_TAP_MAX];
+        pl_domain_tap(s->id, i, tap);
+        int r = pl_network_up(s->network, &s->endpoints[i], s->id, s->names, tap, err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static void on_network(void *arg, int result, const struct vic_err *err)
+{
+    struct pl_start *s = arg;
+    s->n_calls--;
+    if (s->has_failed) {
+        start_free(s);
+        return;
+    }
+    if (result < 0) {
+        fail(s, err, CODE_NOT_STARTED);
+        return;
+    }
+    s->is_net_up = true;
+    start_process(s);
+}
+
+static int make_output(const struct pl_start *s, struct vic_err *err)
+{
+    auto_close int fd =
+        open(s->output_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 || fchown(fd, s->uid, s->gid) < 0)
+        return vic_fail_errno(err, errno, "create '%s'", s->output_path);
+    return 0;
+}
+
+static int vm_work(void *arg, struct vic_err *err)
+{
+    struct pl_start *s = arg;
+    int r = vic_file_replace(s->record_path, s->record_text, strlen(s->record_text), 0600, err);
+    if (r == 0)
+        r = make_output(s, err);
+    if (r < 0)
+        return r;
+    if (unlink(s->socket_path) < 0 && errno != ENOENT)
+        return vic_fail_errno(err, errno, "remove '%s'", s->socket_path);
+    return pl_virt_create(s->conn, s->xml, &s->pid, err);
+}
+
+static void on_vm(void *arg, int result, const struct vic_err *err)
+{
+    struct pl_start *s = arg;
+    struct pl_container *c = s->c;
+    struct vic_err why = {0};
+    s->n_calls--;
+    if (s->has_failed) {
+        start_free(s);
+        return;
+    }
+    if (result == 0) {
+        c->pid = s->pid;
+        result = pl_run_watch(c, &why);
+        err = &why;
+    }
+    if (result < 0) {
+        fail(s, err, CODE_NOT_STARTED);
+        return;
+    }
+    unsigned limit_s = pl_guest_timeout_s(c->x, ANSWER_KVM_S, ANSWER_TCG_S);
+    pl_container_deadline(c, limit_s * 1000ull, on_late);
+    pl_attach_run_begins(c);
+    s->is_net_up = s->n_endpoints == 0;
+    if (!s->is_net_up) {
+        s->n_calls++;
+        host_queue_add(c->queue, network_work, on_network, s);
+    }
+    pl_run_connect(c);
+}
+
+static char *make_xml(struct pl_start *s)
+{
+    const struct pl_execution *x = s->c->x;
+    const struct pl_config *config = &x->pl->config;
+    bool is_iso = vic_str_eq(config->boot, "iso");
+    auto_free char *iso = vic_xasprintf("%s/bootstrap.iso", config->iso_dir);
+    auto_free char *kernel = vic_xasprintf("%s/vmlinux", config->iso_dir);
+    auto_free char *bzimage = vic_xasprintf("%s/vmlinuz", config->iso_dir);
+    auto_free char *initrd = vic_xasprintf("%s/initrd.img", config->iso_dir);
+    auto_free char *disk = pl_container_path(s->c, "disk.qcow2");
+    /* The decompressed kernel saves half a second without KVM; either will do. */
+    bool has_elf = access(kernel, R_OK) == 0;
+    struct pl_domain_nic nics[PL_NETWORKS_MAX];
+    for (size_t i = 0; i < s->n_endpoints; i++) {
+        nics[i].bridge = s->endpoints[i].bridge;
+        nics[i].mac = s->endpoints[i].mac;
+        pl_domain_tap(s->id, i, nics[i].tap);
+    }
+    struct pl_domain d = {
+        .vch_id = config->id,
+        .container_id = s->id,
+        .run = s->c->rec.run,
+        .uuid = s->uuid,
+        .kvm = x->kvm,
+        .memory_bytes = config->default_memory_bytes,
+        .cpus = config->default_cpus,
+        .iso = is_iso ? iso : NULL,
+        .kernel = has_elf ? kernel : bzimage,
+        .initrd = initrd,
+        .cmdline = x->cmdline,
+        .disk = disk,
+        .channel_path = s->socket_path,
+        .output_path = s->output_path,
+        .nics = nics,
+        .n_nics = s->n_endpoints,
+    };
+    return pl_domain_to_xml(&d);
+}
+
+static int reserve(struct pl_container *c, struct vic_err *err)
+{
+    struct pl_record *rec = &c->rec;
+    for (size_t i = 0; i < vic_strv_len(rec->spec.networks); i++) {
+        int r = pl_network_reserve(c->x->pl->network, rec->spec.networks[i], rec->id,
+                                   &rec->endpoints[i], err);
+        if (r < 0)
+            return r;
+        rec->n_endpoints = i + 1;
+    }
+    return 0;
+}
+
+/* Random (version 4), as libvirt wants it. */
+static void new_uuid(char ret[37])
+{
+    struct vic_id id;
+    vic_id_new(&id);
+    const char *h = id.text;
+    (void)snprintf(ret, 37, "%.8s-%.4s-4%.3s-8%.3s-%.12s", h, h + 8, h + 12, h + 15, h + 18);
+}
+
+static void prepare(struct pl_start *s)
+{
+    struct pl_container *c = s->c;
+    struct pl_record *rec = &c->rec;
+    new_uuid(rec->vm_uuid);
+    rec->run++;
+    rec->exit_code = 0;
+    rec->error[0] = '\0';
+    rec->oom_killed = false;
+    memcpy(rec->boot_id, c->x->boot_id, sizeof(rec->boot_id));
+    c->has_exit = c->is_ending = c->is_stop_asked = c->is_recovering = false;
+    memcpy(s->id, rec->id, sizeof(s->id));
+    memcpy(s->uuid, rec->vm_uuid, sizeof(s->uuid));
+    memcpy(s->endpoints, rec->endpoints, sizeof(s->endpoints));
+    s->n_endpoints = rec->n_endpoints;
+    s->names = vic_strv_append(s->names, rec->name);
+    auto_free char *short_id = vic_xstrndup(rec->id, VIC_ID_SHORT_LEN);
+    s->names = vic_strv_append(s->names, short_id);
+    s->output_path = pl_container_output_path(c, rec->run);
+    s->socket_path = pl_container_socket_path(c);
+    s->record_path = pl_container_path(c, "container.json");
+    s->record_text = pl_record_to_text(rec);
+    s->xml = make_xml(s);
+}
+
+void pl_start_begin(struct pl_container *c, struct pl_request *take_req)
+{
+    struct pl_execution *x = c->x;
+    struct pl_start *s = vic_new(struct pl_start);
+    struct vic_err err = {0};
+    pl_container_ref(c);
+    s->c = c;
+    s->req = take_req;
+    s->uid = x->pl->config.qemu_uid;
+    s->gid = x->pl->config.qemu_gid;
+    s->network = x->pl->network;
+    c->start = s;
+    int r = reserve(c, &err);
+    prepare(s);
+    if (r == 0 && !x->conn)
+        r = vic_fail(&err, VIC_ERR_UNAVAILABLE, 0, "libvirt does not answer");
+    if (r < 0) {
+        fail(s, &err, CODE_NOT_STARTED);
+        return;
+    }
+    (void)virConnectRef(x->conn);
+    s->conn = x->conn;
+    pl_storage_hold(x->pl->storage, c->rec.id, c->rec.image, c->rec.chain_id, true);
+    s->n_calls++;
+    host_queue_add(c->queue, vm_work, on_vm, s);
+}
