@@ -9,8 +9,9 @@
 #include "lib/base/alloc.h"
 #include "portlayer/storage/vl_fs.h"
 
-/* One extent's worth. */
-#define WINDOW_BLOCKS 32768u
+/* Long enough that the bitmap is seldom searched, short enough to leave room for libext2fs's own blocks
+ * on a small disk.  Windows mostly follow each other, and then so do extents. */
+#define WINDOW_BLOCKS 2048u
 /* Shorter runs of zeros are written: a hole splits the extent, and that costs more. */
 #define HOLE_MIN_BLOCKS 16u
 #define INLINE_EXTENTS 4u

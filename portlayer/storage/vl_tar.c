@@ -322,10 +322,17 @@ static int apply_whiteout(struct apply *a, struct vl_dir *d, const char *name, s
     if (strcmp(name, WHITEOUT_OPAQUE) == 0)
         return vl_tree_hide_all(a->f, d, err);
     const char *hidden = name + strlen(WHITEOUT);
-    if (!*hidden || strcmp(hidden, ".") == 0 || strcmp(hidden, "..") == 0)
-        return vic_fail(err, VIC_ERR_INVALID, 0, "whiteout of nothing");
     struct vl_dentry *e = vl_dir_find(a->f, d, hidden, strlen(hidden));
     return e ? vl_tree_hide(a->f, d, e, err) : 0;
+}
+
+static bool is_bad_whiteout(const char *name)
+{
+    static const char *const bad[] = {WHITEOUT, WHITEOUT ".", WHITEOUT ".."};
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        if (strcmp(name, bad[i]) == 0)
+            return true;
+    return false;
 }
 
 static int make_by_type(struct apply *a, struct vl_dir *d, struct vic_err *err)
@@ -365,6 +372,8 @@ static int apply_named(struct apply *a, struct vic_err *err)
     if (vic_str_starts_with(a->path, WHITEOUT_META) && strcmp(a->path, WHITEOUT_OPAQUE) != 0)
         return 0;
     bool is_whiteout = vic_str_starts_with(base, WHITEOUT);
+    if (is_bad_whiteout(base))
+        return vic_fail(err, VIC_ERR_INVALID, 0, "whiteout of nothing");
     struct vl_meta implied = implied_meta(a);
     bool is_opaque = strcmp(base, WHITEOUT_OPAQUE) == 0;
     int r = vl_tree_parent(a->f, a->path, is_whiteout && !is_opaque ? NULL : &implied, &d, err);

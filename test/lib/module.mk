@@ -4,3 +4,6 @@ layer-apply_DIR := test/lib
 layer-apply_SRC := layer_apply.c
 layer-apply_LIBS := portlayer host json base
 layer-apply_LDLIBS := -lcjson -lcrypto
+LIBS += layermem
+layermem_DIR := test/lib
+layermem_SRC := layer_mem.c
