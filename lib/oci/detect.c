@@ -116,8 +116,8 @@ int oci_document_parse(const char *text, size_t len, const char *media_type, enu
                        cJSON **ret_doc, const char **ret_media_type, struct vic_err *err)
 {
     auto_json cJSON *doc = NULL;
-    enum oci_kind found;
-    const char *type;
+    enum oci_kind found = kind;
+    const char *type = NULL;
     int r = parse_capped(text, len, &doc, err);
     if (r == 0)
         r = oci_detect_doc(doc, media_type, &found, &type, err);

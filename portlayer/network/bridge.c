@@ -57,9 +57,9 @@ static void set_interface(struct pl_bridge *b)
 static int parse_record(const char *text, size_t len, struct pl_bridge *b, struct vic_err *err)
 {
     auto_json cJSON *doc = NULL;
-    const char *id = NULL;
-    const char *created = NULL;
-    const char *subnet = NULL;
+    const char *id = "";
+    const char *created = "";
+    const char *subnet = "";
     int r = json_parse(text, len, &doc, err);
     if (r == 0)
         r = json_need_str(doc, "", "id", &id, err);

@@ -410,7 +410,7 @@ static int check_members(const cJSON *doc, struct vic_err *err)
 
 static int parse_request(const cJSON *doc, struct pl_commit *c, struct vic_err *err)
 {
-    const char *manifest = NULL;
+    const char *manifest = "";
     const char *media_type = NULL;
     if (!cJSON_IsObject(doc))
         return vic_fail(err, VIC_ERR_INVALID, 0, "expected an object");

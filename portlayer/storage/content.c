@@ -81,7 +81,7 @@ int pl_content_open(const char *dir, const char *digest, int *ret_fd, uint64_t *
 int pl_content_read(const char *dir, const char *digest, size_t max_bytes, char **ret_data,
                     size_t *ret_len, struct vic_err *err)
 {
-    uint64_t size;
+    uint64_t size = 0;
     int r = pl_content_stat(dir, digest, &size, err);
     if (r < 0)
         return r;

@@ -84,7 +84,7 @@ static void fill_header(char *image, uint64_t size, const char *backing, uint64_
         .ext_format = "qcow2",
     };
     memcpy(image, &h, sizeof(h));
-    memcpy(image + sizeof(h), backing, name_len);
+    memcpy(image + sizeof(h), backing, name_len + 1);
 }
 
 /* The first three clusters, which is all that is not zero. */

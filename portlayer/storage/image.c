@@ -90,10 +90,11 @@ static int read_config(const char *dir, const struct oci_manifest *m, struct pl_
 {
     auto_free char *text = NULL;
     size_t len;
-    struct oci_config c;
+    struct oci_config c = {0};
     int r = read_document(dir, m->config.digest, &text, &len, missing, err);
-    if (r == 0)
-        r = oci_config_parse(text, len, &c, err);
+    if (r < 0)
+        return r;
+    r = oci_config_parse(text, len, &c, err);
     if (r < 0)
         return r;
     r = oci_check_pair(m, &c, err);

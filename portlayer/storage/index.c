@@ -90,7 +90,7 @@ static int parse_rows(const cJSON *arr, struct pl_index *x, struct vic_err *err)
     cJSON_ArrayForEach(v, arr)
     {
         char path[64];
-        struct pl_index_row row;
+        struct pl_index_row row = {0};
         (void)snprintf(path, sizeof(path), "manifests[%zu]", x->n);
         int r = parse_row(v, path, &row, err);
         if (r < 0)

@@ -486,17 +486,15 @@ static void test_a_client_that_leaves_stops_the_commit(void **state)
     request_release(&st);
 }
 
+#define ZEROS "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+
+#define BAD_REF "{\"manifest\":\"" ZEROS "\",\"refs\":[\"a b\"]}"
+
 static void test_bad_commits_are_refused(void **state)
 {
     struct fixture *f = *state;
     static const char *const bad[] = {
-        "[]",
-        "{}",
-        "{\"manifest\":\"x\"}",
-        "{\"manifest\":7}",
-        "{\"surprise\":1}",
-        "{\"manifest\":\"sha256:0000000000000000000000000000000000000000000000000000000000000000\","
-        "\"refs\":[\"a b\"]}",
+        "[]", "{}", "{\"manifest\":\"x\"}", "{\"manifest\":7}", "{\"surprise\":1}", BAD_REF,
     };
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         struct rpc_stream st = {0};
