@@ -54,12 +54,12 @@ static void on_done(uv_work_t *req, int status)
     struct job *j = req->data;
     struct host_queue *q = j->queue;
     (void)status; /* jobs are never cancelled */
-    if (q)
-        q->is_running = false;
-    j->done(j->arg, j->result, &j->err);
+    j->done(j->arg, j->result, &j->err); /* may free q: it stays while it is running */
     free(j);
-    if (q)
+    if (q) {
+        q->is_running = false;
         start_next(q);
+    }
 }
 
 static struct job *job_new(host_work_fn work, host_done_fn done, void *arg)
