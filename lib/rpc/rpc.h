@@ -45,8 +45,14 @@ enum rpc_body {
     RPC_BODY_STREAM,
 };
 
-/* Runs once per request.  It replies now or later; until then it holds st (see rpc_stream_set_events
- * to hear when the peer goes away). */
+/* Runs once per request.  It replies now or later and holds st until it has replied, cancelled, or
+ * returned from on_close.
+ *
+ * With an on_close set it hears when the peer goes away, and lets go of st there.  Without one, st
+ * stays valid memory after the peer has gone, and every call on it does nothing, until the handler
+ * lets go: by rpc_reply_json, rpc_reply_error, rpc_stream_end or rpc_stream_cancel, after which st
+ * must not be touched.  A handler that worked elsewhere before it sets an on_close therefore first
+ * asks rpc_stream_is_closed(), and cancels if so: an on_close set too late is never called. */
 typedef void (*rpc_handler_fn)(struct rpc_stream *st, void *arg);
 
 /* {x} in a path matches one segment: "/v1/containers/{id}/start". */
@@ -66,6 +72,8 @@ struct rpc_session *rpc_session_new_client(const struct rpc_session_events *even
 
 /* Every open stream first gets its on_close (or done) with UNAVAILABLE.  NULL is allowed. */
 void rpc_session_free(struct rpc_session *s);
+/* The same, with the reason the streams are told. */
+void rpc_session_fail(struct rpc_session *s, const struct vic_err *why);
 
 /* Takes all of data.  < 0: the peer broke the protocol; pull once more (it holds the reason for the
  * peer), then free the session. */
@@ -74,6 +82,11 @@ int rpc_session_feed(struct rpc_session *s, const uint8_t *data, size_t len, str
 /* Copies out up to cap bytes for the peer and returns how many; 0 when there is nothing now. */
 size_t rpc_session_pull(struct rpc_session *s, uint8_t *data, size_t cap);
 bool rpc_session_wants_write(const struct rpc_session *s);
+
+/* Nothing more will come or go: the peer broke the protocol and was told so, or a shutdown has run
+ * its course.  Streams have had their on_close.  Ask after each pull (some breaches only show there),
+ * and free the session once what was pulled is written; a feed then fails. */
+bool rpc_session_is_over(const struct rpc_session *s);
 
 /* Asks the peer for a sign of life.  Unanswered pings since the last byte fed are counted. */
 void rpc_session_ping(struct rpc_session *s);
@@ -100,7 +113,8 @@ struct rpc_stream_events {
     void (*on_close)(struct rpc_stream *st, const struct vic_err *err, void *arg);
 };
 
-/* events are borrowed for the stream's life. */
+/* events are borrowed for the stream's life.  Bytes that came before wait (within the window) and
+ * are handed over by the next pull. */
 void rpc_stream_set_events(struct rpc_stream *st, const struct rpc_stream_events *events,
                            void *arg);
 
@@ -112,6 +126,10 @@ void rpc_stream_end(struct rpc_stream *st);
 void rpc_stream_consume(struct rpc_stream *st, size_t n);
 /* Drops the stream both ways (RST_STREAM).  No callback follows; st is gone. */
 void rpc_stream_cancel(struct rpc_stream *st);
+/* The peer is gone; only what holds st keeps it (see rpc_handler_fn). */
+bool rpc_stream_is_closed(const struct rpc_stream *st);
+/* Bytes written and not yet pulled. */
+size_t rpc_stream_queued(const struct rpc_stream *st);
 
 /* ---- client -------------------------------------------------------------------------------- */
 
@@ -139,9 +157,10 @@ char *rpc_encode(const char *text);
 const char *rpc_stream_param(const struct rpc_stream *st, const char *name);
 const char *rpc_stream_query(const struct rpc_stream *st, const char *name); /* NULL if absent */
 const cJSON *rpc_stream_json(const struct rpc_stream *st);                   /* NULL if none */
-struct rpc_session *rpc_stream_session(const struct rpc_stream *st);
+struct rpc_session *rpc_stream_session(const struct rpc_stream *st);         /* NULL once closed */
 
-/* Each ends the request: the handler lets go of st.  doc is taken; NULL means no body. */
+/* Each ends the request: the handler lets go of st, no callback follows, what the peer still sends
+ * is refused.  doc is taken; NULL means no body.  An error after rpc_reply_begin can only reset. */
 void rpc_reply_json(struct rpc_stream *st, cJSON *doc);
 void rpc_reply_error(struct rpc_stream *st, const struct vic_err *err);
 /* Begins a streaming answer: then write and end (or cancel). */

@@ -1,0 +1,9 @@
+TESTS += test_rpc test_sync
+test_rpc_DIR := test/unit
+test_rpc_SRC := test_rpc.c
+test_rpc_LIBS := rpc json base
+test_rpc_LDLIBS := -lcmocka -lnghttp2 -lcjson -lm
+test_sync_DIR := test/unit
+test_sync_SRC := test_sync.c
+test_sync_LIBS := rpc json base
+test_sync_LDLIBS := -lcmocka -lnghttp2 -lcjson -lm
