@@ -493,8 +493,9 @@ static void test_a_client_that_leaves_stops_the_commit(void **state)
 static void test_bad_commits_are_refused(void **state)
 {
     struct fixture *f = *state;
+    static const char bad_ref[] = BAD_REF;
     static const char *const bad[] = {
-        "[]", "{}", "{\"manifest\":\"x\"}", "{\"manifest\":7}", "{\"surprise\":1}", BAD_REF,
+        "[]", "{}", "{\"manifest\":\"x\"}", "{\"manifest\":7}", "{\"surprise\":1}", bad_ref,
     };
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         struct rpc_stream st = {0};
