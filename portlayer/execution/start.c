@@ -205,6 +205,7 @@ static void on_configured(const struct vic_err *err, const cJSON *doc, void *arg
     (void)doc;
     struct pl_start *s = arg;
     s->n_calls--;
+    vic_log(VIC_DEBUG, "container", s->id, "start: the guest is configured");
     if (s->has_failed) {
         start_free(s);
         return;
@@ -246,6 +247,7 @@ static void on_hello(const struct vic_err *err, const cJSON *doc, void *arg)
     struct pl_start *s = arg;
     struct vic_err why = {0};
     s->n_calls--;
+    vic_log(VIC_DEBUG, "container", s->id, "start: the guest answers");
     if (s->has_failed) {
         start_free(s);
         return;
@@ -309,6 +311,7 @@ static void on_network(void *arg, int result, const struct vic_err *err)
 {
     struct pl_start *s = arg;
     s->n_calls--;
+    vic_log(VIC_DEBUG, "container", s->id, "start: the network lets it pass");
     if (s->has_failed) {
         start_free(s);
         return;
@@ -349,6 +352,7 @@ static void on_vm(void *arg, int result, const struct vic_err *err)
     struct pl_container *c = s->c;
     struct vic_err why = {0};
     s->n_calls--;
+    vic_log(VIC_DEBUG, "container", s->id, "start: the VM runs");
     if (s->has_failed) {
         start_free(s);
         return;
