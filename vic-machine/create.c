@@ -1,0 +1,229 @@
+/* vic-machine create: checks everything, then deploys a VCH on this host. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/file.h"
+#include "lib/base/id.h"
+#include "vic-machine/command.h"
+#include "vic-machine/daemon.h"
+#include "vic-machine/deploy.h"
+#include "vic-machine/validate.h"
+
+#define DEFAULT_MEMORY "1g"
+#define DEFAULT_DISK "64g"
+#define DEFAULT_CPUS_MAX 2
+#define COPY_CHUNK (1u << 20)
+
+static bool opt_local;
+static const char *opt_name;
+static const char *opt_root = MACH_DEFAULT_ROOT;
+static const char *opt_listen;
+static const char *opt_memory = DEFAULT_MEMORY;
+static const char *opt_disk = DEFAULT_DISK;
+static const char *opt_cpus;
+static const char *opt_acceleration = "auto";
+static const char *opt_boot = "direct";
+static const char *opt_iso;
+static char **opt_insecure;
+static char **opt_mirrors;
+
+static const struct vic_opt opts[] = {
+    {"local", NULL, "run the VCH's daemons on this host (the only form so far)",
+     .flag = &opt_local},
+    {"name", "NAME", "the VCH's name", .value = &opt_name},
+    {"root", "DIR", "where VCHs are kept (" MACH_DEFAULT_ROOT ")", .value = &opt_root},
+    {"listen", "URL", "unix:///PATH or tcp://127.0.0.1:PORT (a socket in /run/vic)",
+     .value = &opt_listen},
+    {"default-memory", "SIZE", "of a container's VM (" DEFAULT_MEMORY ")", .value = &opt_memory},
+    {"default-cpus", "N", "of a container's VM (the host's, at most 2)", .value = &opt_cpus},
+    {"disk-size", "SIZE", "virtual size of a container's disk (" DEFAULT_DISK ")",
+     .value = &opt_disk},
+    {"insecure-registry", "HOST", "allow plain HTTP and any certificate there; may be repeated",
+     .values = &opt_insecure},
+    {"registry-mirror", "URL", "ask it instead of docker.io; may be repeated",
+     .values = &opt_mirrors},
+    {"acceleration", "KIND", "auto, kvm or tcg (auto)", .value = &opt_acceleration},
+    {"boot", "HOW", "direct (kernel and initrd) or iso (firmware boots the ISO) (direct)",
+     .value = &opt_boot},
+    {"iso", "DIR", "where bootstrap.iso and its parts are (beside the programs)",
+     .value = &opt_iso},
+};
+
+/* "512m" in bytes; a plain number is bytes. */
+static int parse_size(const char *option, const char *text, uint64_t *ret_bytes,
+                      struct vic_err *err)
+{
+    static const char units[] = "kmgt";
+    size_t len = strlen(text);
+    char last = len ? (char)(text[len - 1] | 0x20) : '\0';
+    const char *unit = last ? strchr(units, last) : NULL;
+    auto_free char *digits = vic_xstrndup(text, unit ? len - 1 : len);
+    uint64_t n;
+    unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+    if (vic_str_to_u64(digits, 1, UINT64_MAX >> shift, &n) < 0)
+        return vic_fail(err, VIC_ERR_INVALID, 0,
+                        "--%s '%s': expected a number and one of k, m, g, t", option, text);
+    *ret_bytes = n << shift;
+    return 0;
+}
+
+static char *iso_dir(void)
+{
+    if (opt_iso)
+        return vic_xstrdup(opt_iso);
+    auto_free char *programs = mach_program_dir();
+    static const char *const places[] = {"../iso", "../share/vic"};
+    for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+        char *dir = vic_xasprintf("%s/%s", programs, places[i]);
+        if (vic_file_exists(dir) == 1)
+            return dir;
+        free(dir);
+    }
+    return vic_xasprintf("%s/../iso", programs);
+}
+
+/* Everything but the id, from the command line. */
+static int fill(struct mach_vch *v, struct vic_err *err)
+{
+    int r = mach_name_check(opt_name, err);
+    if (r < 0)
+        return r;
+    if (!opt_local)
+        return vic_fail(err, VIC_ERR_INVALID, 0,
+                        "say --local: the VCH's daemons on this host are the only form so far");
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    v->default_cpus = online >= DEFAULT_CPUS_MAX ? DEFAULT_CPUS_MAX : 1;
+    if (opt_cpus && vic_str_to_u64(opt_cpus, 0, UINT64_MAX, &v->default_cpus) < 0)
+        return vic_fail(err, VIC_ERR_INVALID, 0, "--default-cpus '%s': expected a number",
+                        opt_cpus);
+    r = parse_size("default-memory", opt_memory, &v->default_memory_bytes, err);
+    if (r == 0)
+        r = parse_size("disk-size", opt_disk, &v->disk_size_bytes, err);
+    if (r < 0)
+        return r;
+    v->name = vic_xstrdup(opt_name);
+    v->root = mach_absolute(opt_root);
+    v->datastore = vic_xasprintf("%s/%s", v->root, opt_name);
+    v->acceleration = vic_xstrdup(opt_acceleration);
+    v->boot = vic_xstrdup(opt_boot);
+    v->insecure_registries = TAKE_PTR(opt_insecure);
+    v->registry_mirrors = TAKE_PTR(opt_mirrors);
+    return 0;
+}
+
+/* mkdir decides who owns an id and a name, also between creates at the same moment. */
+static int claim(struct mach_vch *v, struct vic_err *err)
+{
+    int r = vic_file_mkdir_p(v->root, 0711, err);
+    if (r == 0)
+        r = vic_file_mkdir_p(MACH_RUN_ROOT, 0755, err);
+    if (r < 0)
+        return r;
+    if (mkdir(v->datastore, 0711) < 0)
+        return errno == EEXIST
+                   ? vic_fail(err, VIC_ERR_CONFLICT, 0,
+                              "'%s' exists: choose another --name, or delete that VCH first",
+                              v->datastore)
+                   : vic_fail_errno(err, errno, "create '%s'", v->datastore);
+    do {
+        struct vic_id id;
+        vic_id_new(&id);
+        free(v->id);
+        free(v->run_dir);
+        v->id = vic_xstrndup(id.text, MACH_ID_LEN);
+        v->run_dir = vic_xasprintf(MACH_RUN_ROOT "/%s", v->id);
+        r = mkdir(v->run_dir, 0755) < 0 ? -errno : 0;
+    } while (r == -EEXIST);
+    if (r < 0) {
+        (void)rmdir(v->datastore);
+        return vic_fail_errno(err, -r, "create '%s'", v->run_dir);
+    }
+    if (!v->listen)
+        v->listen = vic_xasprintf("unix://%s/docker.sock", v->run_dir);
+    return 0;
+}
+
+static int copy_file(const char *from, const char *to, struct vic_err *err)
+{
+    auto_close int in = open(from, O_RDONLY | O_CLOEXEC);
+    if (in < 0)
+        return vic_fail_errno(err, errno, "open '%s'", from);
+    auto_close int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (out < 0)
+        return vic_fail_errno(err, errno, "create '%s'", to);
+    ssize_t n;
+    while ((n = copy_file_range(in, NULL, out, NULL, COPY_CHUNK, 0)) > 0)
+        ;
+    return n < 0 ? vic_fail_errno(err, errno, "copy '%s' to '%s'", from, to) : 0;
+}
+
+/* The VCH keeps its own copy: QEMU can reach it there, and an upgrade of the programs changes nothing
+ * under a VCH that runs. */
+static int copy_iso(const struct mach_vch *v, const char *from, struct vic_err *err)
+{
+    auto_free char *to = vic_xasprintf("%s/iso", v->datastore);
+    int r = vic_file_mkdir_p(to, 0755, err);
+    for (size_t i = 0; r == 0 && i < mach_n_iso_files; i++) {
+        auto_free char *source = vic_xasprintf("%s/%s", from, mach_iso_files[i]);
+        auto_free char *target = vic_xasprintf("%s/%s", to, mach_iso_files[i]);
+        r = copy_file(source, target, err);
+    }
+    return r;
+}
+
+static int report(char *const *problems, struct vic_err *err)
+{
+    for (char *const *p = problems; *p; p++)
+        (void)fprintf(stderr, "problem: %s\n", *p);
+    return vic_fail(err, VIC_ERR_INVALID, 0, "%zu problem%s, nothing was created",
+                    vic_strv_len(problems), problems[1] ? "s" : "");
+}
+
+static int run(int argc, char **argv, struct vic_err *err)
+{
+    auto_vch struct mach_vch v = {0};
+    int r = mach_parse(opts, ARRAY_SIZE(opts), argc, argv, err);
+    if (r == 0)
+        r = fill(&v, err);
+    if (r < 0)
+        return r;
+    auto_free char *iso = iso_dir();
+    v.listen = vic_xstrdup(opt_listen ? opt_listen : "unix:///run/vic/default");
+    auto_strv char **problems = NULL;
+    mach_validate(&v, iso, &problems);
+    if (problems)
+        return report(problems, err);
+    if (!opt_listen) {
+        free(v.listen);
+        v.listen = NULL;
+    }
+    r = claim(&v, err);
+    if (r < 0)
+        return r;
+    r = copy_iso(&v, iso, err);
+    if (r == 0)
+        r = mach_vch_save(&v, err);
+    if (r == 0)
+        r = mach_deploy_start(&v, err);
+    if (r < 0) {
+        struct vic_err wipe_err;
+        if (mach_deploy_wipe(&v, &wipe_err) < 0)
+            (void)fprintf(stderr, "vic-machine create: cleaning up: %s\n", wipe_err.message);
+        return r;
+    }
+    printf("VCH '%s' (%s) is up.\n\nDOCKER_HOST=%s\n\ndocker -H %s info\n", v.name, v.id, v.listen,
+           v.listen);
+    return 0;
+}
+
+static void help(FILE *out)
+{
+    vic_opts_print_help(opts, ARRAY_SIZE(opts), out);
+}
+
+const struct mach_command mach_create = {"create", "create a VCH and start it", run, help};
