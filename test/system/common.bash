@@ -1,0 +1,31 @@
+# Loaded by every system test: `load common`.
+bats_require_minimum_version 1.5.0
+# shellcheck source=test/lib/vch.bash
+. "$BATS_TEST_DIRNAME/../lib/vch.bash"
+
+# expect TEXT: the last `run`'s output holds it.
+expect() {
+    if [[ $output != *"$1"* ]]; then
+        printf 'expected: %s\nin status %s: %s\n' "$1" "$status" "$output" >&2
+        return 1
+    fi
+}
+equal() { # WANTED HAD
+    if [ "$1" != "$2" ]; then
+        printf 'expected: %s\nhad:      %s\n' "$1" "$2" >&2
+        return 1
+    fi
+}
+state() { dk inspect -f '{{.State.Status}} {{.State.ExitCode}}' "$1"; }
+api() { # METHOD PATH [CURL-ARG...]: body, then the status on a line of its own
+    local method=$1 path=$2
+    shift 2
+    timeout 60 curl -sS -X "$method" --unix-socket "${VIC_HOST#unix://}" -w '\n%{http_code}' "$@" \
+        "http://localhost$path"
+}
+remove_all() { # PREFIX: the containers whose names begin with it
+    local ids
+    ids=$(dk ps -aq --filter "name=^/?$1") || return
+    # shellcheck disable=SC2086 # one word per id
+    [ -z "$ids" ] || dk rm -f $ids >/dev/null
+}

@@ -1,0 +1,78 @@
+# Images through the docker CLI: pull, list, tag, inspect, history, remove; and what a store keeps.
+load common
+
+@test "pull shows progress, and says when it is up to date" {
+    dk rmi "$(image manylayers)" >/dev/null 2>&1 || :
+    run -0 dk pull "$(image manylayers)"
+    expect "Status: Downloaded newer image"
+    expect "Digest: sha256:"
+    expect "Pull complete"
+    run -0 dk pull "$(image manylayers)"
+    expect "Image is up to date"
+    run -0 dk rmi "$(image manylayers)"
+    expect "Untagged:"
+    expect "Deleted: sha256:"
+}
+
+@test "the image's id and size are those its registry's documents give" {
+    id=$(skopeo inspect --raw --tls-verify=false "docker://$(image busybox:latest)" | jq -r .config.digest)
+    equal "$id" "$(dk inspect -f '{{.Id}}' busybox)"
+    run -0 dk images --no-trunc --format '{{.ID}} {{.Repository}}:{{.Tag}}' busybox
+    equal "$id busybox:latest" "$output"
+}
+
+@test "pull by digest, and several tags share one image" {
+    digest=$(dk inspect -f '{{index .RepoDigests 0}}' "$(image busybox)")
+    run -0 dk pull "$digest"
+    dk tag busybox busybox:second
+    equal "$(dk inspect -f '{{.Id}}' busybox)" "$(dk inspect -f '{{.Id}}' busybox:second)"
+    run -0 dk rmi busybox:second
+    equal "Untagged: busybox:second" "$output"
+}
+
+@test "an index is resolved to this platform; a schema 2 manifest is kept byte for byte" {
+    run -0 dk pull "$(image multi)"
+    run -0 dk inspect -f '{{.Architecture}}' "$(image multi)"
+    equal amd64 "$output"
+    run -0 dk rmi "$(image multi)"
+}
+
+@test "five clients pull one image at once" {
+    dk rmi "$(image manylayers)" >/dev/null 2>&1 || :
+    for i in 1 2 3 4 5; do
+        dk pull -q "$(image manylayers)" 3>&- &
+        pids[i]=$!
+    done
+    for i in 1 2 3 4 5; do wait "${pids[i]}"; done
+    run -0 dk run --rm "$(image manylayers)" true
+    run -0 dk rmi "$(image manylayers)"
+}
+
+@test "what does not exist is told as Docker tells it" {
+    run -1 dk pull "$(image busybox:nosuchtag)"
+    expect "manifest unknown"
+    run -1 dk pull "$(image nosuchrepo)"
+    expect "nosuchrepo"
+    run -1 dk pull Bad_Name
+    expect "invalid reference format"
+    run -1 dk inspect nosuchimage
+    run -1 dk rmi nosuchimage
+    expect "No such image"
+    run -125 dk run --rm "$(image nosuchrepo)" true
+    run -1 dk pull 127.0.0.1:1/x
+    expect "127.0.0.1:1"
+}
+
+@test "an image in use is not removed" {
+    dk create --name images-user busybox true
+    run -1 dk rmi busybox
+    expect "conflict"
+    dk rm images-user
+}
+
+@test "the content store is an OCI layout that others read" {
+    store=$SUITE/vchs/$VCH/content
+    run -0 jq -r .imageLayoutVersion "$store/oci-layout"
+    equal 1.0.0 "$output"
+    (cd "$store/blobs/sha256" && for f in *; do echo "$f  $f"; done | sha256sum --check --quiet --strict)
+}

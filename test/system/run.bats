@@ -1,0 +1,152 @@
+# docker run, create, start, attach, wait: the life of a container through the docker CLI.
+load common
+
+teardown() { remove_all run-; }
+
+@test "run prints the container's output and its own kernel" {
+    run -0 dk run --rm debian-demo sh -c 'uname -r; . /etc/os-release; echo $ID'
+    expect debian
+    expect "$(cat "$VIC_ISO/kernel-version")"
+    [ "$(uname -r)" != "${lines[0]}" ]
+}
+
+@test "exit codes are the process's" {
+    for code in 0 1 42 255; do
+        run -"$code" dk run --rm busybox sh -c "exit $code"
+    done
+    run -137 dk run --rm busybox sh -c 'kill -9 $$'
+}
+
+@test "a command that does not exist is 127, one that cannot be executed 126" {
+    run -127 dk run --rm busybox no-such-command
+    expect "executable file not found in \$PATH"
+    run -127 dk run --rm busybox /no/such/file
+    expect "no such file or directory"
+    run -126 dk run --rm busybox /etc/passwd
+    expect "permission denied"
+}
+
+@test "a failed start leaves a created container with the reason" {
+    run dk run --name run-bad busybox no-such-command
+    equal "created 127" "$(state run-bad)"
+    run -0 dk inspect -f '{{.State.Error}}' run-bad
+    expect "no-such-command"
+}
+
+@test "stdout and stderr are kept apart" {
+    dk run --name run-two busybox sh -c 'echo out; echo err >&2' >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err"
+    equal out "$(cat "$BATS_TEST_TMPDIR/out")"
+    equal err "$(cat "$BATS_TEST_TMPDIR/err")"
+    equal out "$(dk logs run-two 2>/dev/null)"
+    equal err "$(dk logs run-two 2>&1 >/dev/null)"
+}
+
+@test "stdin reaches the process, and its end too" {
+    equal "one two" "$(echo one two | dk run -i --rm busybox cat)"
+    head -c 3000000 /dev/urandom >"$BATS_TEST_TMPDIR/random"
+    equal "$(sha256sum <"$BATS_TEST_TMPDIR/random")" \
+        "$(dk run -i --rm busybox sha256sum <"$BATS_TEST_TMPDIR/random")"
+}
+
+@test "-t gives a terminal of the client's size" {
+    run -0 script -qec "stty rows 33 cols 101; timeout 60 $DOCKER -H $VIC_HOST run --rm -it busybox sh -c 'tty; stty size'" /dev/null
+    expect /dev/pts/0
+    expect "33 101"
+}
+
+@test "user, environment, working directory, hostname and entrypoint are honoured" {
+    run -0 dk run --rm -u 1234:1235 -e A=b -w /var/tmp -h box.example.org --entrypoint sh busybox \
+        -c 'id -u; id -g; echo $A; pwd; hostname; cat /etc/hostname; grep box /etc/hosts'
+    equal "1234 1235 b /var/tmp" "${lines[*]:0:4}"
+    expect box.example.org
+    run -0 dk run --rm busybox:user
+    [ "$status" = 0 ]
+}
+
+@test "an unknown user is refused with Docker's words" {
+    run -126 dk run --rm -u nobody-knows busybox true || run -125 dk run --rm -u nobody-knows busybox true
+    expect "unable to find user nobody-knows: no matching entries in passwd file"
+}
+
+@test "the process is PID 1, sees no tether, and has Docker's mounts" {
+    run -0 dk run --rm busybox sh -c 'echo $$; ps | wc -l; ls /init /lib/modules/load-order 2>&1; ls -d /dev/shm /dev/pts /proc /sys; echo >/proc/sysrq-trigger'
+    equal 1 "${lines[0]}"
+    expect "No such file"
+    expect /dev/shm
+}
+
+@test "create, start -a, restart, stop, kill, rename, wait and rm" {
+    run -0 dk create --name run-life busybox sh -c 'echo hello; exec sleep 1000'
+    equal "created 0" "$(state run-life)"
+    run -0 dk start run-life
+    equal "running 0" "$(state run-life)"
+    run -0 dk restart -t 1 run-life
+    equal "running 0" "$(state run-life)"
+    run -0 dk rename run-life run-life2
+    run -0 dk kill run-life2
+    equal 137 "$(dk wait run-life2)"
+    equal "exited 137" "$(state run-life2)"
+    run -1 dk kill run-life2
+    expect "is not running"
+    equal "hello hello" "$(dk logs run-life2 | xargs)"
+    run -0 dk rm run-life2
+    run -1 dk rm run-life2
+    expect "No such container"
+}
+
+@test "stop sends the stop signal, and kills what ignores it" {
+    dk run -d --name run-stop1 busybox sh -c 'trap "exit 7" TERM; while :; do sleep 0.1; done'
+    run -0 dk stop run-stop1
+    equal "exited 7" "$(state run-stop1)"
+    dk run -d --name run-stop2 --stop-signal USR1 busybox sh -c 'trap "exit 8" USR1; trap "" TERM; while :; do sleep 0.1; done'
+    run -0 dk stop run-stop2
+    equal "exited 8" "$(state run-stop2)"
+    dk run -d --name run-stop3 busybox sh -c 'trap "" TERM; while :; do sleep 0.1; done'
+    run -0 dk stop -t 1 run-stop3
+    equal "exited 137" "$(state run-stop3)"
+    run -0 dk stop run-stop3 # again: no error
+}
+
+@test "--rm leaves nothing" {
+    before=$(dk ps -aq | wc -l)
+    for i in 1 2 3 4; do dk run --rm busybox true & done
+    wait
+    wait_for 10 test "$(dk ps -aq | wc -l)" = "$before"
+}
+
+@test "a file written stays over a restart, another container does not see it" {
+    dk run --name run-disk busybox sh -c 'cat /kept 2>/dev/null || echo none; echo data >/kept'
+    run -0 dk start -a run-disk
+    equal data "${lines[0]}"
+    run -0 dk run --rm busybox sh -c 'cat /kept || true'
+    expect "No such file"
+}
+
+@test "ten creates of one name at once: exactly one wins" {
+    for i in 1 2 3 4 5 6 7 8 9 10; do
+        { dk create --name run-race busybox true >/dev/null 2>"$BATS_TEST_TMPDIR/err.$i" && echo won || echo lost; } &
+    done >"$BATS_TEST_TMPDIR/results"
+    wait
+    equal 1 "$(grep -c won "$BATS_TEST_TMPDIR/results")"
+    equal 9 "$(grep -l 'is already in use by container' "$BATS_TEST_TMPDIR"/err.* | wc -l)"
+}
+
+@test "attach sees output from now on, and several clients may" {
+    dk run -d --name run-attach -i busybox sh -c 'while read line; do echo "got $line"; done'
+    mkfifo "$BATS_TEST_TMPDIR/in"
+    dk attach --no-stdin run-attach >"$BATS_TEST_TMPDIR/second" 2>&1 3>&- &
+    second=$!
+    (echo one; echo two) | dk attach run-attach >"$BATS_TEST_TMPDIR/first" 2>&1 3>&- &
+    wait_for 20 grep -q "got two" "$BATS_TEST_TMPDIR/second"
+    dk rm -f run-attach
+    wait "$second" || :
+    wait_for 5 grep -q "got one" "$BATS_TEST_TMPDIR/first"
+}
+
+@test "output is complete to the last byte" {
+    for size in 0 1 65 65535 65536 65537 10000000; do
+        dk run --name "run-bytes-$size" busybox sh -c "head -c $size /dev/urandom | tee /copy; exec 1>&-; :" >"$BATS_TEST_TMPDIR/bytes"
+        equal "$size" "$(stat -c %s "$BATS_TEST_TMPDIR/bytes")"
+        equal "$(sha256sum <"$BATS_TEST_TMPDIR/bytes")" "$(dk logs "run-bytes-$size" | sha256sum)"
+    done
+}

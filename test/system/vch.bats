@@ -1,0 +1,90 @@
+# vic-machine: VCHs side by side, created at once, stopped, started, deleted without a trace.
+load common
+
+# A VCH of this file's own, beside the suite's.
+with() { # NAME COMMAND [ARG]...
+    VIC_HOST=$(vch_field .docker_host "$1") dk "${@:2}"
+}
+teardown() {
+    for name in other first second; do
+        [ ! -e "$SUITE/vchs/$name" ] || machine delete --force --name "$name" >&2
+    done
+}
+
+@test "create refuses what it cannot do and says so, all at once, and leaves nothing" {
+    run -2 machine create --local --name bad --iso /nonexistent --listen tcp://0.0.0.0:2375 --acceleration warp
+    expect certificates
+    expect acceleration
+    expect "make iso"
+    [ ! -e "$SUITE/vchs/bad" ]
+    run -2 machine create --local --name 'bad/name'
+    run -2 machine create --name bad
+    run -2 machine create --local --name "$(printf 'x%.0s' {1..32})"
+    run -1 machine create --local --name "$VCH" --iso "$VIC_ISO"
+    expect exists
+    run -2 machine create --local --nmae bad
+    expect "--nmae"
+    run -1 machine inspect --name nobody
+    expect "no virtual container host 'nobody'"
+}
+
+@test "two VCHs created at the same moment are separate, and delete leaves nothing of one" {
+    machine create --local --name first --iso "$VIC_ISO" 3>&- &
+    one=$!
+    machine create --local --name second --iso "$VIC_ISO" 3>&- &
+    wait "$one"
+    wait "$!"
+    with first pull -q "$(image busybox)"
+    with second pull -q "$(image busybox)"
+    with first run -d --name same "$(image busybox)" sleep 600
+    with second run -d --name same "$(image busybox)" sleep 600
+    equal 1 "$(with first ps -q | wc -l)"
+    run -0 machine ls
+    expect first
+    expect second
+    id=$(vch_field .id first)
+    bridge=$(ip -o link | grep -o 'vb[0-9a-f]\{8\}' | sort -u | wc -l)
+    [ "$bridge" -ge 3 ]
+    run -1 machine delete --name first
+    expect "still run"
+    run -0 machine delete --force --name first
+    [ ! -e "$SUITE/vchs/first" ]
+    [ ! -e "/run/vic/$id" ]
+    run virsh -q -c qemu:///system list --all --name
+    [[ $output != *"$id"* ]]
+    run virsh -q -c qemu:///system net-list --all --name
+    [[ $output != *"$id"* ]]
+    run nft list tables
+    [[ $output != *"$id"* ]]
+    run pgrep -fa "$SUITE/vchs/first"
+    equal "" "$output"
+    equal 1 "$(with second ps -q | wc -l)"
+}
+
+@test "stop leaves containers running, start brings the endpoint back, both may be said twice" {
+    machine create --local --name other --iso "$VIC_ISO"
+    with other pull -q "$(image busybox)"
+    with other run -d --name c "$(image busybox)" sleep 600
+    domain=$(vch_field .id other)
+    run -0 machine stop --name other
+    run -0 machine stop --name other
+    run -0 virsh -q -c qemu:///system list --name
+    expect "$domain"
+    run -0 machine start --name other
+    run -0 machine start --name other
+    run -0 with other inspect -f '{{.State.Status}}' c
+    equal running "$output"
+}
+
+@test "tcp on loopback is served" {
+    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    machine create --local --name other --iso "$VIC_ISO" --listen "tcp://127.0.0.1:$port"
+    run -0 with other version
+    expect 1.50
+}
+
+@test "booting the ISO by firmware runs a container too" {
+    machine create --local --name other --iso "$VIC_ISO" --boot iso
+    with other pull -q "$(image busybox)"
+    run -3 with other run --rm "$(image busybox)" sh -c 'exit 3'
+}
