@@ -23,6 +23,7 @@
 #include "portlayer/network/network.h"
 #include "portlayer/pl.h"
 #include "portlayer/storage/storage.h"
+#include "portlayer/wipe.h"
 
 #define WORKERS "16" /* blocking libvirt calls of as many containers side by side */
 #define CONNECTIONS_MAX 256
@@ -121,7 +122,17 @@ static int serve(struct program *p, struct vic_err *err)
     return 0;
 }
 
-static int run(const char *datastore, struct vic_err *err)
+static int wipe(struct program *p, struct vic_err *err)
+{
+    virSetErrorFunc(NULL, on_libvirt_error);
+    p->conn = virConnectOpen(p->pl.config.libvirt_uri);
+    if (!p->conn)
+        return vic_fail(err, VIC_ERR_UNAVAILABLE, 0, "connect to libvirt at '%s': %s",
+                        p->pl.config.libvirt_uri, virGetLastErrorMessage());
+    return pl_wipe(&p->pl.config, p->conn, err);
+}
+
+static int run(const char *datastore, bool only_wipe, struct vic_err *err)
 {
     struct program p = {.lock_fd = -1};
     auto_free char *path = vic_xasprintf("%s/vch.json", datastore);
@@ -130,6 +141,8 @@ static int run(const char *datastore, struct vic_err *err)
         r = take_lock(&p, err);
     if (r < 0)
         return r;
+    if (only_wipe)
+        return wipe(&p, err);
     (void)uv_loop_init(&p.loop);
     p.pl.loop = &p.loop;
     r = serve(&p, err);
@@ -147,6 +160,7 @@ int main(int argc, char **argv)
     const char *datastore = NULL;
     const char *level_name = "info";
     bool help = false;
+    bool only_wipe = false;
     const struct vic_opt opts[] = {
         {.name = "datastore",
          .arg = "DIR",
@@ -156,6 +170,9 @@ int main(int argc, char **argv)
          .arg = "LEVEL",
          .help = "debug, info, warn or error",
          .value = &level_name},
+        {.name = "wipe",
+         .help = "do not serve: end the VCH's VMs, remove its networks and packet filter",
+         .flag = &only_wipe},
         {.name = "help", .help = "print this help", .flag = &help},
     };
     auto_strv char **operands = NULL;
@@ -163,7 +180,7 @@ int main(int argc, char **argv)
     enum vic_log_level level = VIC_INFO;
     int r = vic_opts_parse(opts, ARRAY_SIZE(opts), argc, argv, &operands, &err);
     if (r == 0 && help) {
-        printf("usage: vic-portlayer --datastore DIR [--log-level LEVEL]\n");
+        printf("usage: vic-portlayer --datastore DIR [--log-level LEVEL] [--wipe]\n");
         vic_opts_print_help(opts, ARRAY_SIZE(opts), stdout);
         return EXIT_SUCCESS;
     }
@@ -177,7 +194,7 @@ int main(int argc, char **argv)
     }
     vic_log_init("vic-portlayer", level);
     (void)setenv("UV_THREADPOOL_SIZE", WORKERS, 0);
-    r = run(datastore, &err);
+    r = run(datastore, only_wipe, &err);
     if (r < 0)
         vic_log(VIC_ERROR, "portlayer", datastore, "%s", err.message);
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

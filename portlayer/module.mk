@@ -1,7 +1,7 @@
 # The port layer is one library (for the daemon and its tests); its folders add their sources.
 LIBS += portlayer
 portlayer_DIR := portlayer
-portlayer_SRC += config.c events.c info.c
+portlayer_SRC += config.c events.c info.c wipe.c
 
 PROGS += vic-portlayer
 vic-portlayer_DIR := portlayer
