@@ -83,8 +83,19 @@ test: $(TESTS:%=$(O)/bin/%) $(REPLAYS)
 	$(Q)tools/run-tests $^
 
 ## check    what a change must pass: all, test, lint, command-line tests
-check: all test lint
-	$(Q)bats test/cli
+check: all test lint cli
+
+## cli      command-line tests: bats, seconds to a minute
+cli: all
+	$(Q)tools/run-bats test/cli
+
+## system   real VMs through the docker CLI: root; KVM or software emulation
+system: all iso
+	$(Q)O=$(abspath $(O)) tools/run-bats test/system
+
+## bench    measurements, as ratios within one run: root
+bench: all iso
+	$(Q)O=$(abspath $(O)) test/bench/run
 
 ## lint     format, layers, headers
 lint: check-format check-layers check-headers
@@ -99,7 +110,8 @@ $(O)/%.hdr-ok: %
 	$(Q)$(CC) $(ALL_CFLAGS) -fsyntax-only -include $< -xc /dev/null && touch $@
 ## tidy     clang-tidy, findings are errors
 tidy:
-	$(Q)clang-tidy --quiet $(shell git ls-files '*.c') -- -std=gnu17 -D_GNU_SOURCE -I.
+	$(Q)git ls-files '*.c' | xargs -P $(shell nproc) -n 4 sh -c \
+	    'clang-tidy --quiet "$$@" -- -std=gnu17 -D_GNU_SOURCE -I. 2>/dev/null' tidy
 
 ## analyze  gcc -fanalyzer over the programs, in build-analyze
 analyze:
@@ -118,17 +130,22 @@ run-fuzz: $(FUZZERS:%=$(O)/bin/%)
 ## iso      bootstrap.iso, kernel and initrd of every containerVM, in $(O)/iso
 iso: $(TETHER)
 	$(Q)iso/build $(O)/iso $(TETHER)
-## install  programs under $(DESTDIR)$(BINDIR)
-install: all
-	install -d $(DESTDIR)$(BINDIR)
+## install  programs, the containerVM's ISO and, without DESTDIR, the system users
+ISO_FILES := bootstrap.iso vmlinux vmlinuz initrd.img cmdline kernel-version
+install: all iso
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(PREFIX)/share/vic $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 0755 $(PROGS:%=$(O)/bin/%) $(DESTDIR)$(BINDIR)/
+	install -m 0644 $(ISO_FILES:%=$(O)/iso/%) $(DESTDIR)$(PREFIX)/share/vic/
+	install -m 0644 $(wildcard doc/man/*.1) $(DESTDIR)$(PREFIX)/share/man/man1/
+	$(if $(DESTDIR),,bash -c '. tools/host.bash && users_ensure')
+
 ## clean    remove every build folder
 clean:
 	rm -rf build build-analyze build-asan build-fuzz
 help:
 	@sed -n 's/^## //p' Makefile
 FORCE:
-.PHONY: FORCE help all iso test check lint check-format check-layers \
-        check-headers tidy analyze asan fuzz run-fuzz install clean
+.PHONY: FORCE help all test check cli system bench lint check-format check-layers \
+        check-headers tidy analyze asan fuzz run-fuzz iso install clean
 
 -include $(ALL_OBJ:.o=.d)
