@@ -19,6 +19,14 @@
 #define FIRST_FD 3 /* SD_LISTEN_FDS_START of sd_listen_fds(3) */
 #define FDS_MAX 16
 
+/* Whether someone accepts there: only then is a socket's file not stale. */
+static bool is_alive(const struct sockaddr_un *addr)
+{
+    auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    return fd >= 0 &&
+           (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0 || errno == EAGAIN);
+}
+
 int host_listen_unix(const char *path, mode_t mode, uid_t uid, gid_t gid, int *ret_fd,
                      struct vic_err *err)
 {
@@ -32,8 +40,12 @@ int host_listen_unix(const char *path, mode_t mode, uid_t uid, gid_t gid, int *r
     if (fd < 0)
         return vic_fail_errno(err, errno, "create a socket");
     struct stat st;
-    if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
-        (void)unlink(path); /* stale: nobody asks us to share one */
+    if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
+        if (is_alive(&addr))
+            return vic_fail(err, VIC_ERR_CONFLICT, EADDRINUSE, "another process listens on '%s'",
+                            path);
+        (void)unlink(path); /* or bind says so */
+    }
     /* The socket's file is born with the descriptor's mode: nobody can come in before chmod. */
     if (fchmod(fd, mode) < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
         chown(path, uid, gid) < 0 || chmod(path, mode) < 0 || listen(fd, BACKLOG) < 0)

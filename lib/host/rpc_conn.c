@@ -2,6 +2,7 @@
 #include "lib/host/rpc_conn.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include "lib/base/alloc.h"
@@ -169,6 +170,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 struct host_rpc_conn *host_rpc_conn_new(uv_loop_t *loop, const struct host_rpc_conn_events *events,
                                         void *arg)
 {
+    /* uv writes with write(): a peer that left must be an error, not the end of the process. */
+    (void)signal(SIGPIPE, SIG_IGN);
     struct host_rpc_conn *c = vic_new(struct host_rpc_conn);
     c->events = events;
     c->arg = arg;

@@ -2,6 +2,8 @@
 #include "lib/host/rpc_uv.h"
 
 #include <errno.h>
+#include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
@@ -156,6 +158,14 @@ static struct rpc_session *session_of(struct host_rpc_client *c)
     return host_rpc_conn_session(c->conn);
 }
 
+/* uv would cut a path that is too long, and reach some other socket. */
+static int check_path(const struct host_rpc_client *c, struct vic_err *err)
+{
+    if (strlen(c->path) < sizeof(((struct sockaddr_un *)0)->sun_path))
+        return 0;
+    return vic_fail(err, VIC_ERR_INVALID, ENAMETOOLONG, "socket path '%s' is too long", c->path);
+}
+
 struct host_rpc_client *host_rpc_client_new(uv_loop_t *loop, const char *socket_path)
 {
     struct host_rpc_client *c = vic_new(struct host_rpc_client);
@@ -178,12 +188,14 @@ void host_rpc_client_close(struct host_rpc_client *c)
 int host_rpc_call(struct host_rpc_client *c, const char *method, const char *path,
                   const cJSON *body, rpc_done_fn done, void *arg, struct vic_err *err)
 {
-    return rpc_call(session_of(c), method, path, body, done, arg, NULL, err);
+    int r = check_path(c, err);
+    return r < 0 ? r : rpc_call(session_of(c), method, path, body, done, arg, NULL, err);
 }
 
 int host_rpc_open(struct host_rpc_client *c, const char *method, const char *path,
                   const struct rpc_stream_events *events, void *arg, struct rpc_stream **ret_stream,
                   struct vic_err *err)
 {
-    return rpc_open(session_of(c), method, path, events, arg, ret_stream, err);
+    int r = check_path(c, err);
+    return r < 0 ? r : rpc_open(session_of(c), method, path, events, arg, ret_stream, err);
 }

@@ -2,7 +2,8 @@
  * lib/rpc on a uv loop: the one transport between our own processes.
  *
  * Servers accept on a listening socket; clients connect on demand and again after a break, so that
- * a peer which was killed and came back is simply used again.
+ * a peer which was killed and came back is simply used again.  The process ignores SIGPIPE from the
+ * first connection on.
  */
 #pragma once
 

@@ -53,7 +53,7 @@ static void on_done(uv_work_t *req, int status)
 {
     struct job *j = req->data;
     struct host_queue *q = j->queue;
-    (void)status; /* jobs are never cancelled */
+    (void)status;                        /* jobs are never cancelled */
     j->done(j->arg, j->result, &j->err); /* may free q: it stays while it is running */
     free(j);
     if (q) {
@@ -145,7 +145,8 @@ static int spawn(const char *const *argv, int stdin_fd, int out_w, int err_w, pi
     (void)posix_spawn_file_actions_adddup2(&fa, err_w, 2);
     (void)posix_spawnattr_setsigmask(&attr, &none);
     (void)posix_spawnattr_setsigdefault(&attr, &pipe_set);
-    (void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    (void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                              POSIX_SPAWN_SETPGROUP);
     int r = posix_spawnp(ret_pid, argv[0], &fa, &attr, (char *const *)argv, environ);
     (void)posix_spawn_file_actions_destroy(&fa);
     (void)posix_spawnattr_destroy(&attr);
@@ -185,10 +186,9 @@ static int follow(struct child *c, unsigned timeout_ms, struct vic_buf *out, str
             {.fd = c->err, .events = POLLIN},
             {.fd = has_ended ? -1 : c->pidfd, .events = POLLIN},
         };
-        int wait_ms = has_ended ? 0 : now >= deadline ? -1 : (int)(deadline - now);
-        if (wait_ms < 0)
-            return -ETIMEDOUT;
-        int n = poll(p, ARRAY_SIZE(p), wait_ms);
+        if (now >= deadline)
+            return has_ended ? 0 : -ETIMEDOUT;
+        int n = poll(p, ARRAY_SIZE(p), has_ended ? 0 : (int)(deadline - now));
         if (n < 0 && errno != EINTR)
             return -errno;
         if (n == 0 && has_ended)
@@ -243,7 +243,7 @@ int host_run(const char *const *argv, int stdin_fd, unsigned timeout_ms, char **
         c.pidfd = (int)syscall(SYS_pidfd_open, c.pid, 0);
         r = c.pidfd < 0 ? -errno : follow(&c, timeout_ms, &out, &tail);
         if (r < 0)
-            (void)kill(c.pid, SIGKILL);
+            (void)kill(-c.pid, SIGKILL); /* its own children too */
         while (waitpid(c.pid, &status, 0) < 0 && errno == EINTR)
             ;
     }

@@ -1,0 +1,9 @@
+TESTS += test_host test_rpc_uv
+test_host_DIR := test/unit
+test_host_SRC := test_host.c
+test_host_LIBS := host rpc json base
+test_host_LDLIBS := -lcmocka -luv -lcrypto -lnghttp2 -lcjson -lm
+test_rpc_uv_DIR := test/unit
+test_rpc_uv_SRC := test_rpc_uv.c
+test_rpc_uv_LIBS := host rpc json base
+test_rpc_uv_LDLIBS := -lcmocka -luv -lcrypto -lnghttp2 -lcjson -lm
