@@ -19,6 +19,7 @@
 #include "lib/host/listen.h"
 #include "lib/host/loop.h"
 #include "lib/host/rpc_uv.h"
+#include "lib/host/work.h"
 #include "lib/rpc/sync.h"
 
 static struct {
@@ -256,6 +257,67 @@ static void a_path_too_long_is_refused(void **state)
     host_rpc_client_close(c);
     struct host_rpc_port *port = NULL;
     assert_true(host_rpc_port_open(&t.loop, path, NULL, NULL, &port, &err) < 0);
+}
+
+/* ---- curl, which is how one debugs it ---- */
+
+struct curl {
+    const char *method, *path, *data;
+    const char *want; /* body and status */
+    char *got;
+};
+
+static int run_curl(void *arg, struct vic_err *err)
+{
+    struct curl *c = arg;
+    auto_free char *url = vic_xasprintf("http://x%s", c->path);
+    const char *const argv[] = {"curl",
+                                "-sS",
+                                "--path-as-is",
+                                "--http2-prior-knowledge",
+                                "--unix-socket",
+                                t.path,
+                                "-X",
+                                c->method,
+                                "-w",
+                                " %{http_code}",
+                                url,
+                                c->data ? "-d" : NULL,
+                                c->data,
+                                NULL};
+    return host_run(argv, -1, 20000, &c->got, err);
+}
+
+static void on_curl(void *arg, int result, const struct vic_err *err)
+{
+    struct curl *c = arg;
+    if (result < 0)
+        print_error("%s\n", err->message);
+    assert_int_equal(result, 0);
+    assert_string_equal(c->got, c->want);
+    free(c->got);
+    t.answers++;
+}
+
+static void curl_is_answered(void **state)
+{
+    (void)state;
+    static struct curl calls[] = {
+        {"GET", "/v1/hello", NULL, "{\"hello\":\"world\"} 200", NULL},
+        {"GET", "/v1/hello", "{\"a\":1}", "{\"hello\":\"world\"} 200", NULL},
+        {"GET", "/v1/hello", "a=b",
+         "{\"kind\":\"invalid\",\"message\":\"malformed JSON at byte 0\"} 400", NULL},
+        {"GET", "/v2/hello", NULL, "{\"kind\":\"not_found\",\"message\":\"no such path\"} 404",
+         NULL},
+        {"PUT", "/v1/hello", NULL,
+         "{\"kind\":\"invalid\",\"message\":\"method 'PUT' not allowed here\"} 405", NULL},
+        {"GET", "/v1/../etc", NULL,
+         "{\"kind\":\"invalid\",\"message\":\"path has an empty, '.' or '..' segment\"} 400", NULL},
+    };
+    start_server(16);
+    for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
+        host_work(&t.loop, run_curl, on_curl, &calls[i]);
+    await(&t.answers, ARRAY_SIZE(calls));
 }
 
 /* ---- back-pressure through the socket ---- */
@@ -498,6 +560,7 @@ int main(void)
         CASE(a_callback_may_close_its_client),
         CASE(connections_past_the_limit_are_closed),
         CASE(a_path_too_long_is_refused),
+        CASE(curl_is_answered),
         CASE(a_stalled_client_stops_the_server),
         CASE(a_guest_is_called_after_the_sync_line),
         CASE(a_guest_that_does_not_answer_is_asked_again),
