@@ -8,6 +8,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/file.h"
 #include "lib/json/json.h"
+#include "vic-machine/daemon.h"
 
 #define CONFIG_MAX 65536
 
@@ -116,6 +117,8 @@ int mach_vch_save(const struct mach_vch *v, struct vic_err *err)
     json_add_str(doc, "name", v->name);
     json_add_str(doc, "run_dir", v->run_dir);
     json_addf(doc, "iso_dir", "%s/iso", v->datastore);
+    auto_free char *programs = mach_program_dir();
+    json_add_str(doc, "libexec_dir", programs);
     json_add_str(doc, "libvirt_uri", "qemu:///system");
     json_add_str(doc, "listen", v->listen);
     json_add_str(doc, "acceleration", v->acceleration);
