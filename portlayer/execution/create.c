@@ -1,16 +1,13 @@
 /* POST /v1/containers: checks the document, takes the name, makes folder, disk and record. */
-#include "portlayer/execution/create.h"
-
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "lib/base/alloc.h"
-#include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
-#include "portlayer/api.h"
+#include "portlayer/execution/create_doc.h"
 #include "portlayer/execution/internal.h"
 #include "portlayer/storage/storage.h"
 
@@ -22,38 +19,6 @@ struct creation {
     const struct pl_config *config;
     char *dir, *parent, *disk, *chain_id, *record_path, *record_text;
 };
-
-int pl_create_read(const cJSON *doc, struct pl_record *ret_rec, struct vic_err *err)
-{
-    static const char *const members[] = {"name", "image", "spec", "annotations",
-                                          "event_attributes"};
-    const char *name = NULL;
-    const char *image = NULL;
-    struct pl_record rec = {0};
-    int r;
-    if ((r = pl_check_members(doc, NULL, members, ARRAY_SIZE(members), err)) < 0 ||
-        (r = json_get_str(doc, "", "name", &name, err)) < 0 ||
-        (r = json_need_str(doc, "", "image", &image, err)) < 0 ||
-        (r = pl_check_string_map(json_member(doc, "annotations"), "annotations", PL_ANNOTATIONS_MAX,
-                                 err)) < 0 ||
-        (r = pl_check_string_map(json_member(doc, "event_attributes"), "event_attributes",
-                                 PL_ANNOTATIONS_MAX, err)) < 0 ||
-        (name && (r = pl_check_name(name, err)) < 0) ||
-        (r = pl_spec_from_json(json_member(doc, "spec"), &rec.spec, err)) < 0)
-        return r;
-    struct vic_id id;
-    vic_id_new(&id);
-    memcpy(rec.id, id.text, sizeof(rec.id));
-    rec.name = name ? vic_xstrdup(name) : vic_xstrndup(rec.id, VIC_ID_SHORT_LEN);
-    rec.image = vic_xstrdup(image);
-    rec.created_ns = vic_clock_wall_ns();
-    const cJSON *a = json_member(doc, "annotations");
-    rec.annotations = a ? json_dup(a) : json_new_obj();
-    a = json_member(doc, "event_attributes");
-    rec.event_attributes = a ? json_dup(a) : json_new_obj();
-    *ret_rec = rec;
-    return 0;
-}
 
 /* The record comes last: a folder without one is a half-made container and is removed on start-up. */
 static int create_work(void *arg, struct vic_err *err)

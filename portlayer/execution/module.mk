@@ -1,4 +1,4 @@
-portlayer_SRC += execution/accel.c execution/container.c execution/create.c execution/document.c \
+portlayer_SRC += execution/accel.c execution/container.c execution/create.c execution/create_doc.c execution/document.c \
     execution/domain_xml.c execution/execution.c execution/guest_files.c execution/handlers.c \
     execution/index.c execution/lifecycle.c execution/record.c execution/recover.c \
     execution/remove.c execution/run.c execution/signals.c execution/spec.c execution/start.c \

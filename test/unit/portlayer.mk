@@ -1,0 +1,13 @@
+TESTS += test_execution test_output test_plclient
+test_execution_DIR := test/unit
+test_execution_SRC := test_execution.c
+test_execution_LIBS := portlayer json base
+test_execution_LDLIBS := -lcmocka -lcjson -lm
+test_output_DIR := test/unit
+test_output_SRC := test_output.c
+test_output_LIBS := portlayer json base
+test_output_LDLIBS := -lcmocka -lcjson -lm
+test_plclient_DIR := test/unit
+test_plclient_SRC := test_plclient.c
+test_plclient_LIBS := plclient json base
+test_plclient_LDLIBS := -lcmocka -lcjson -lm
