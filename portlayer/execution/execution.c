@@ -99,7 +99,9 @@ static int reconnect_work(void *arg, struct vic_err *err)
     w->conn = virConnectOpen(w->uri);
     if (!w->conn)
         return pl_virt_fail(err, "connect");
-    return pl_virt_list(w->conn, w->vch_id, &w->domains, &w->n_domains, err);
+    pl_network_set_connection(w->network, w->conn);
+    int r = pl_network_repair(w->network, err);
+    return r < 0 ? r : pl_virt_list(w->conn, w->vch_id, &w->domains, &w->n_domains, err);
 }
 
 static void on_reconnected(void *arg, int result, const struct vic_err *err)
@@ -138,6 +140,7 @@ static void on_retry(uv_timer_t *t)
     w->x = x;
     w->uri = vic_xstrdup(x->pl->config.libvirt_uri);
     w->vch_id = vic_xstrdup(x->pl->config.id);
+    w->network = x->pl->network;
     host_work(x->pl->loop, reconnect_work, on_reconnected, w);
 }
 

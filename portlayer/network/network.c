@@ -32,7 +32,8 @@ struct slot {
 
 struct pl_network {
     struct pl *pl;      /* borrowed */
-    virConnectPtr conn; /* borrowed */
+    virConnectPtr conn; /* borrowed, unless owns_conn; used under `change` */
+    bool owns_conn;
     struct pl_bridge bridge;
     pthread_mutex_t lock;   /* slots and pool: the loop and the pool's threads use them */
     pthread_mutex_t change; /* one change of libvirt and nftables at a time */
@@ -59,6 +60,8 @@ void pl_network_free(struct pl_network *n)
     pl_pool_free(n->pool);
     pl_bridge_release(&n->bridge);
     free(n->running);
+    if (n->owns_conn)
+        (void)virConnectClose(n->conn);
     (void)pthread_mutex_destroy(&n->lock);
     (void)pthread_mutex_destroy(&n->change);
     free(n);
@@ -391,6 +394,17 @@ static struct slot *copy_slots(struct pl_network *n, size_t *ret_n)
     (void)pthread_mutex_unlock(&n->lock);
     *ret_n = count;
     return copies;
+}
+
+void pl_network_set_connection(struct pl_network *n, virConnectPtr conn)
+{
+    (void)virConnectRef(conn);
+    (void)pthread_mutex_lock(&n->change);
+    if (n->owns_conn)
+        (void)virConnectClose(n->conn);
+    n->conn = conn;
+    n->owns_conn = true;
+    (void)pthread_mutex_unlock(&n->change);
 }
 
 int pl_network_repair(struct pl_network *n, struct vic_err *err)

@@ -34,6 +34,8 @@ void pl_network_free(
 
 /* Blocking: the same repair later, after libvirt was restarted or someone destroyed the network. */
 int pl_network_repair(struct pl_network *n, struct vic_err *err);
+/* Blocking: another connection instead of one that broke; takes a reference of its own. */
+void pl_network_set_connection(struct pl_network *n, virConnectPtr conn);
 
 /* Takes an address for a container; the same one again if it already has one.  NOT_FOUND: no such
  * network; UNAVAILABLE: the pool is empty.  The reservation is durable (in the container's record, by
