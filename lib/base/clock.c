@@ -91,6 +91,13 @@ static bool offset(const char **p, int *ret_seconds)
     return true;
 }
 
+static int days_in_month(int year, int month)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    return days[month - 1] + (month == 2 && is_leap);
+}
+
 int vic_clock_parse_rfc3339(const char *text, int64_t *ret_wall_ns)
 {
     const char *p = text;
@@ -103,8 +110,9 @@ int vic_clock_parse_rfc3339(const char *text, int64_t *ret_wall_ns)
         !literal(&p, ':') || !digits(&p, 2, &tm.tm_sec) || !fraction(&p, &ns) ||
         !offset(&p, &off) || *p)
         return -EINVAL;
-    if (tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 ||
-        tm.tm_min > 59 || tm.tm_sec > 60)
+    if (tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 ||
+        tm.tm_mday > days_in_month(tm.tm_year, tm.tm_mon) || tm.tm_hour > 23 || tm.tm_min > 59 ||
+        tm.tm_sec > 60)
         return -EINVAL;
     /* int64 nanoseconds reach from 1677 to 2262; 0001-01-01 (Docker's zero time) is not within. */
     if (tm.tm_year < 1678 || tm.tm_year > 2261)

@@ -20,7 +20,7 @@ void vic_record_encode(const struct vic_record *r, uint8_t header[VIC_RECORD_HEA
 
 int vic_record_decode(const uint8_t *data, size_t len, struct vic_record *ret_record)
 {
-    if (memcmp(data, magic, len < sizeof(magic) ? len : sizeof(magic)) != 0)
+    if (len && memcmp(data, magic, len < sizeof(magic) ? len : sizeof(magic)) != 0)
         return -EBADMSG;
     if (len < VIC_RECORD_HEADER)
         return 0;

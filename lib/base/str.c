@@ -89,7 +89,7 @@ void vic_str_hex(const void *data, size_t len, char *text)
 
 bool vic_str_is_hex(const char *s, size_t len)
 {
-    return strnlen(s, len + 1) == len && strspn(s, "0123456789abcdef") == len;
+    return s && strnlen(s, len + 1) == len && strspn(s, "0123456789abcdef") == len;
 }
 
 char **vic_strv_split(const char *s, char sep)

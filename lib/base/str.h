@@ -22,7 +22,7 @@ int vic_str_to_bool(const char *s, bool *ret);
 
 /* len bytes as lower-case hex; text holds 2 * len + 1. */
 void vic_str_hex(const void *data, size_t len, char *text);
-bool vic_str_is_hex(const char *s, size_t len); /* exactly len lower-case hex digits */
+bool vic_str_is_hex(const char *s, size_t len); /* exactly len lower-case hex digits; not NULL */
 
 /* A NULL-terminated vector of owned strings.  NULL is the empty vector. */
 char **vic_strv_split(const char *s, char sep);  /* "a,,b" gives "a", "", "b"; "" gives none */

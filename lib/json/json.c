@@ -11,16 +11,21 @@
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
-/* Integers beyond 2^53 lose digits in a double; those are kept as raw text when we write. */
-#define EXACT_MAX INT64_C(9007199254740991)
+/* cJSON prints 15 digits of a double: a longer integer is kept as raw text when we write. */
+#define EXACT_MAX INT64_C(999999999999999)
+#define INT64_LIMIT 9223372036854775808.0 /* the first double past int64 */
 
-/* Before cJSON sees it: its own limit (1000) is deeper than our stacks in small programs like. */
-static bool too_deep(const char *text, size_t len)
+/* Before cJSON sees it, which recurses, spends 64 bytes on a value that took two in the text, and
+ * ends a string at its first NUL. */
+static int check_text(const char *text, size_t len, struct vic_err *err)
 {
     int depth = 0;
+    size_t n_values = 1;
     bool in_string = false;
     for (size_t i = 0; i < len; i++) {
         char c = text[i];
+        if (c == '\0' || (in_string && len - i >= 6 && memcmp(text + i, "\\u0000", 6) == 0))
+            return vic_fail(err, VIC_ERR_INVALID, 0, "JSON with a NUL at byte %zu", i);
         if (in_string) {
             if (c == '\\')
                 i++;
@@ -29,19 +34,26 @@ static bool too_deep(const char *text, size_t len)
         } else if (c == '"') {
             in_string = true;
         } else if (c == '{' || c == '[') {
+            n_values++;
             if (++depth > JSON_DEPTH_MAX)
-                return true;
+                return vic_fail(err, VIC_ERR_INVALID, 0, "JSON nested deeper than %d",
+                                JSON_DEPTH_MAX);
         } else if (c == '}' || c == ']') {
             depth--;
+        } else if (c == ',') {
+            n_values++;
         }
     }
-    return false;
+    if (n_values > JSON_VALUES_MAX)
+        return vic_fail(err, VIC_ERR_INVALID, 0, "JSON with more than %u values", JSON_VALUES_MAX);
+    return 0;
 }
 
 int json_parse(const char *text, size_t len, cJSON **ret_doc, struct vic_err *err)
 {
-    if (too_deep(text, len))
-        return vic_fail(err, VIC_ERR_INVALID, 0, "JSON nested deeper than %d", JSON_DEPTH_MAX);
+    int r = check_text(text, len, err);
+    if (r < 0)
+        return r;
     const char *end = NULL;
     auto_json cJSON *doc = cJSON_ParseWithLengthOpts(text, len, &end, false);
     if (!doc)
@@ -49,7 +61,7 @@ int json_parse(const char *text, size_t len, cJSON **ret_doc, struct vic_err *er
                         end ? (size_t)(end - text) : (size_t)0);
     while (end < text + len && memchr(" \t\r\n", *end, 4))
         end++;
-    if (end != text + len && !(end + 1 == text + len && *end == '\0'))
+    if (end != text + len)
         return vic_fail(err, VIC_ERR_INVALID, 0, "extra bytes after the JSON document at byte %zu",
                         (size_t)(end - text));
     *ret_doc = TAKE_PTR(doc);
@@ -65,9 +77,44 @@ static void *checked(void *p)
     return p;
 }
 
+/* A parsed integer that cJSON would print as 1.79e+18, which no reader of integers takes. */
+static bool is_long(const cJSON *v)
+{
+    double d = v->valuedouble;
+    return cJSON_IsNumber(v) && fabs(d) > (double)EXACT_MAX && fabs(d) < INT64_LIMIT &&
+           d == floor(d);
+}
+
+static bool has_long(const cJSON *doc)
+{
+    for (const cJSON *v = doc; v; v = v->next)
+        if (is_long(v) || has_long(v->child))
+            return true;
+    return false;
+}
+
+/* Rewrites them as text, in a document of our own. */
+static void spell_long(cJSON *doc)
+{
+    for (cJSON *v = doc; v; v = v->next) {
+        spell_long(v->child);
+        if (!is_long(v))
+            continue;
+        char text[24];
+        (void)snprintf(text, sizeof(text), "%" PRIi64, (int64_t)v->valuedouble);
+        v->type = (v->type & ~0xff) | cJSON_Raw;
+        v->valuestring = checked(cJSON_malloc(sizeof(text)));
+        memcpy(v->valuestring, text, sizeof(text));
+    }
+}
+
 char *json_print(const cJSON *doc)
 {
-    return checked(cJSON_PrintUnformatted(doc));
+    if (!is_long(doc) && !has_long(doc->child))
+        return checked(cJSON_PrintUnformatted(doc));
+    auto_json cJSON *copy = json_dup(doc);
+    spell_long(copy);
+    return checked(cJSON_PrintUnformatted(copy));
 }
 
 const cJSON *json_member(const cJSON *obj, const char *member)
@@ -112,12 +159,13 @@ int json_get_i64(const cJSON *obj, const char *path, const char *member, int64_t
     if (!v)
         return 0;
     double d = v->valuedouble;
-    if (!cJSON_IsNumber(v) || d != floor(d))
+    int64_t i = 0;
+    bool is_raw = cJSON_IsRaw(v) && vic_str_to_i64(v->valuestring, INT64_MIN, INT64_MAX, &i) == 0;
+    if (!is_raw && (!cJSON_IsNumber(v) || !isfinite(d) || d != floor(d)))
         return wrong_type(path, member, "an integer", err);
     /* Compared as doubles first: casting one that is out of range is undefined. */
-    int64_t i = d >= 9223372036854775807.0    ? INT64_MAX
-                : d <= -9223372036854775808.0 ? INT64_MIN
-                                              : (int64_t)d;
+    if (!is_raw)
+        i = d >= INT64_LIMIT ? INT64_MAX : d <= -INT64_LIMIT ? INT64_MIN : (int64_t)d;
     if (i < min || i > max)
         return vic_fail(err, VIC_ERR_INVALID, 0,
                         "%s%s%s: expected an integer from %" PRIi64 " to %" PRIi64,

@@ -20,11 +20,15 @@ VIC_DEFINE_CLEANUP(json_free_p, cJSON *, cJSON_Delete)
 
 /* Deeper documents are refused: cJSON recurses. */
 #define JSON_DEPTH_MAX 64
+/* A list of 10,000 containers fits; each value costs 64 bytes, far more than its text. */
+#define JSON_VALUES_MAX (1u << 20)
 
-/* One JSON document and nothing after it but blanks.  INVALID names the byte offset. */
+/* One JSON document and nothing after it but blanks.  INVALID names the byte offset.  A NUL is refused
+ * also as \u0000: our strings end there. */
 int json_parse(const char *text, size_t len, cJSON **ret_doc, struct vic_err *err);
 
-/* Compact text, the caller's to free; aborts when memory is out. */
+/* Compact text, the caller's to free; aborts when memory is out.  Integers are written as such at any
+ * magnitude (those parsed beyond 2^53 to a double's precision). */
 char *json_print(const cJSON *doc);
 
 /* Typed reads of a member.  Absent and null are the same: a number or bool keeps the value it had,
