@@ -1,0 +1,534 @@
+/*
+ * A whole tether on a socket pair and a plain output file, starting containers in real namespaces from
+ * a root made of busybox.  Needs root; skipped otherwise.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/file.h"
+#include "lib/base/str.h"
+#include "test/lib/tether_drive.h"
+#include "tether/tether.h"
+
+#define BUSYBOX "/bin/busybox"
+#define NOFILE 1000 /* raising it would need CAP_SYS_RESOURCE */
+
+static char dir[] = "/tmp/test_tether_XXXXXX";
+static char *root;
+static char *output_path;
+
+/* ---- the tether under test, in a process of its own ------------------------------------------ */
+
+static int prepare(const struct tether_config *c, struct vic_err *err)
+{
+    (void)c;
+    (void)err;
+    return 0;
+}
+
+static bool was_oom_killed(void)
+{
+    return false;
+}
+
+static _Noreturn void be_tether(int rpc_fd)
+{
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves none behind */
+    auto_free char *state = vic_xasprintf("%s/state", dir);
+    struct tether_machine machine = {.root = root,
+                                     .state_dir = state,
+                                     .nofile = NOFILE,
+                                     .cgroup_fd = -1,
+                                     .prepare = prepare,
+                                     .was_oom_killed = was_oom_killed};
+    struct vic_err err = {0};
+    struct tether *t = NULL;
+    int out = open(output_path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+    int r = unshare(CLONE_NEWNS) < 0 ? -errno : 0;
+    (void)mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+    if (r >= 0)
+        r = tether_new(&machine, rpc_fd, out, &t, &err);
+    if (r >= 0)
+        r = tether_run(t);
+    if (r < 0)
+        (void)fprintf(stderr, "tether: %s\n", err.message);
+    tether_free(t);
+    free(root);
+    free(output_path);
+    exit(r < 0);
+}
+
+struct run {
+    pid_t pid;
+    struct tether_drive drive;
+    struct vic_buf out, err;
+    cJSON *exit;
+    size_t pads;
+};
+
+static void begin(struct run *run)
+{
+    int pair[2];
+    struct vic_err err = {0};
+    *run = (struct run){0};
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    run->pid = fork();
+    if (run->pid == 0) {
+        (void)close(pair[1]);
+        (void)fcntl(pair[0], F_SETFL, O_NONBLOCK);
+        be_tether(pair[0]);
+    }
+    (void)close(pair[0]);
+    if (tether_drive_open(&run->drive, pair[1], &err) < 0)
+        fail_msg("%s", err.message);
+}
+
+static void call(struct run *run, const char *path, const char *body)
+{
+    struct vic_err err = {0};
+    if (tether_drive_call(&run->drive, "POST", path, body, NULL, &err) < 0)
+        fail_msg("%s: %s", path, err.message);
+}
+
+static void call_fails(struct run *run, const char *path, const char *body, enum vic_err_kind kind,
+                       const char *message)
+{
+    struct vic_err err = {0};
+    assert_true(tether_drive_call(&run->drive, "POST", path, body, NULL, &err) < 0);
+    assert_string_equal(err.message, message);
+    assert_int_equal(err.kind, kind);
+}
+
+static void configure(struct run *run)
+{
+    call(run, "/v1/configure",
+         "{\"hostname\":\"box\",\"domainname\":\"example\",\"disk\":\"rootfs\","
+         "\"hosts\":\"127.0.0.1 localhost\\n\",\"resolv_conf\":\"nameserver 1.2.3.4\\n\"}");
+}
+
+/* Waits for tether to end and reads what it wrote. */
+static void finish(struct run *run)
+{
+    int status;
+    assert_int_equal(waitpid(run->pid, &status, 0), run->pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    vic_buf_clear(&run->out);
+    vic_buf_clear(&run->err);
+    assert_int_equal(
+        tether_drive_read_output(output_path, &run->out, &run->err, &run->exit, &run->pads), 0);
+}
+
+/* hello until the state is that. */
+static void await_state(struct run *run, const char *want)
+{
+    for (;;) {
+        auto_json cJSON *doc = NULL;
+        assert_int_equal(tether_drive_call(&run->drive, "GET", "/v1/hello", NULL, &doc, NULL), 0);
+        if (vic_str_eq(json_str(doc, "state", ""), want))
+            return;
+        assert_string_equal(json_str(doc, "state", ""), "running");
+        (void)usleep(2000); /* polling; what is tested has no event for it */
+    }
+}
+
+/* Until that stands in the output file. */
+static void await_output(struct run *run, const char *want)
+{
+    do {
+        (void)usleep(2000);
+        vic_buf_clear(&run->out);
+        vic_buf_clear(&run->err);
+        assert_int_equal(
+            tether_drive_read_output(output_path, &run->out, &run->err, &run->exit, &run->pads), 0);
+    } while (!strstr(vic_buf_str(&run->out), want));
+}
+
+static void end_run(struct run *run)
+{
+    await_state(run, "exited");
+    call(run, "/v1/ack", "{\"exit\":true}");
+    finish(run);
+}
+
+static void release(struct run *run)
+{
+    tether_drive_close(&run->drive);
+    vic_buf_release(&run->out);
+    vic_buf_release(&run->err);
+    cJSON_Delete(run->exit);
+}
+
+/* args: the members of start's document, "args" among them. */
+static void run_to_end(struct run *run, const char *doc)
+{
+    begin(run);
+    configure(run);
+    call(run, "/v1/start", doc);
+    end_run(run);
+}
+
+static int exit_code(const struct run *run)
+{
+    return (int)json_i64(run->exit, "exit_code", -1);
+}
+
+/* ---- tests ----------------------------------------------------------------------------------- */
+
+static void skip_unless_root(void)
+{
+    if (geteuid() != 0 || !root)
+        skip();
+}
+
+static void test_echo(void **state)
+{
+    (void)state;
+    skip_unless_root();
+    struct run run;
+    run_to_end(&run, "{\"args\":[\"sh\",\"-c\",\"echo hi; echo oops >&2; exit 3\"]}");
+    assert_string_equal(vic_buf_str(&run.out), "hi\n");
+    assert_string_equal(vic_buf_str(&run.err), "oops\n");
+    assert_int_equal(exit_code(&run), 3);
+    assert_int_equal(run.pads, 0);
+    release(&run);
+}
+
+/* What the process sees of itself: one line each. */
+static void test_the_inside_is_dockers(void **state)
+{
+    (void)state;
+    skip_unless_root();
+    struct run run;
+    run_to_end(&run,
+               "{\"args\":[\"sh\",\"-c\",\"echo pid $$; hostname; cat /etc/hostname /etc/hosts "
+               "/etc/resolv.conf; pwd; umask; ulimit -n; id; env | grep -v SHLVL | grep -v PWD; "
+               "grep -E 'Cap(Inh|Prm|Eff|Bnd|Amb)|NoNewPrivs|SigBlk|SigIgn' /proc/self/status; "
+               "cat /proc/self/oom_score_adj; ls /dev; ls -l /proc/self/fd | wc -l; "
+               "cat /proc/1/mountinfo | cut -d' ' -f5; "
+               "echo x 2>/dev/null >/proc/sys/kernel/hostname || echo ro; "
+               "wc -c </proc/keys; cat /proc/sys/kernel/domainname\"],"
+               "\"cwd\":\"/made/here\",\"env\":[\"A=b\"]}");
+    static const char *const want[] = {
+        "pid 1\nbox\nbox\n127.0.0.1 localhost\nnameserver 1.2.3.4\n/made/here\n0022\n1000\n",
+        "uid=0(root) gid=0(root) groups=0(root),10(wheel)\n",
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n",
+        "HOSTNAME=box\n",
+        "HOME=/root\n",
+        "A=b\n",
+        "CapInh:\t0000000000000000\nCapPrm:\t00000000a80425fb\nCapEff:\t00000000a80425fb\n"
+        "CapBnd:\t00000000a80425fb\nCapAmb:\t0000000000000000\nNoNewPrivs:\t0\n",
+        "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n",
+        "\n0\ncore\nfd\nfull\nmqueue\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\ntty\n"
+        "urandom\nzero\n",
+        "\n/proc\n",
+        "\n/sys/fs/cgroup\n",
+        "\n/etc/hosts\n",
+        "\nro\n0\nexample\n",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(want); i++)
+        if (!strstr(vic_buf_str(&run.out), want[i]))
+            fail_msg("not found: '%s' in:\n%s\n%s", want[i], vic_buf_str(&run.out),
+                     vic_buf_str(&run.err));
+    assert_null(strstr(vic_buf_str(&run.out), dir)); /* the old root is out of sight */
+    release(&run);
+    /* The image's own files are as they were. */
+    auto_free char *hosts = vic_xasprintf("%s/etc/hosts", root);
+    struct stat st;
+    assert_int_equal(stat(hosts, &st), 0);
+    assert_int_equal(st.st_size, 0);
+}
+
+static void test_other_users(void **state)
+{
+    (void)state;
+    skip_unless_root();
+    struct run run;
+    run_to_end(&run, "{\"args\":[\"sh\",\"-c\",\"id; echo $HOME; grep -E 'Cap(Prm|Eff|Bnd)' "
+                     "/proc/self/status; echo again >/dev/stdout; echo e >/dev/stderr\"],"
+                     "\"user\":\"app\"}");
+    assert_string_equal(vic_buf_str(&run.out),
+                        "uid=1000(app) gid=1000(app) groups=50(staff),1000(app)\n/home/app\n"
+                        "CapPrm:\t0000000000000000\nCapEff:\t0000000000000000\n"
+                        "CapBnd:\t00000000a80425fb\nagain\n");
+    assert_string_equal(vic_buf_str(&run.err), "e\n");
+    assert_int_equal(exit_code(&run), 0);
+    release(&run);
+}
+
+static void test_every_exit_code_and_signal(void **state)
+{
+    (void)state;
+    skip_unless_root();
+    static const int codes[] = {0, 1, 2, 125, 126, 127, 128, 137, 254, 255};
+    for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
+        struct run run;
+        auto_free char *doc = vic_xasprintf("{\"args\":[\"sh\",\"-c\",\"exit %d\"]}", codes[i]);
+        run_to_end(&run, doc);
+        assert_int_equal(exit_code(&run), codes[i]);
+        release(&run);
+    }
+    static const struct {
+        int signal, exit_code;
+        const char *script;
+    } cases[] = {
+        {9, 137, "echo up; sleep 1000"},
+        {15, 7, "trap 'exit 7' TERM; echo up; while :; do sleep 0.01; done"},
+        {10, 12, "trap 'exit 12' USR1; echo up; while :; do sleep 0.01; done"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct run run;
+        begin(&run);
+        configure(&run);
+        auto_free char *doc = vic_xasprintf("{\"args\":[\"sh\",\"-c\",\"%s\"]}", cases[i].script);
+        call_fails(&run, "/v1/signal", "{\"signal\":9}", VIC_ERR_CONFLICT, "nothing runs");
+        call(&run, "/v1/start", doc);
+        await_output(&run, "up\n"); /* until the trap is set */
+        auto_free char *signal = vic_xasprintf("{\"signal\":%d}", cases[i].signal);
+        call_fails(&run, "/v1/signal", "{\"signal\":0}", VIC_ERR_INVALID,
+                   "signal: expected an integer from 1 to 64");
+        call(&run, "/v1/signal", signal);
+        end_run(&run);
+        assert_int_equal(exit_code(&run), cases[i].exit_code);
+        release(&run);
+    }
+}
+
+static void test_what_cannot_start(void **state)
+{
+    (void)state;
+    skip_unless_root();
+    static const struct {
+        const char *doc;
+        enum vic_err_kind kind;
+        const char *message;
+    } cases[] = {
+        {"{\"args\":[\"foo\"]}", VIC_ERR_NOT_FOUND,
+         "exec: \"foo\": executable file not found in $PATH"},
+        {"{\"args\":[\"/foo\"]}", VIC_ERR_NOT_FOUND,
+         "exec: \"/foo\": stat /foo: no such file or directory"},
+        {"{\"args\":[\"/etc/passwd\"]}", VIC_ERR_FORBIDDEN,
+         "exec: \"/etc/passwd\": permission denied"},
+        {"{\"args\":[\"/etc\"]}", VIC_ERR_FORBIDDEN, "exec: \"/etc\": is a directory"},
+        {"{\"args\":[\"/bin/badformat\"]}", VIC_ERR_INVALID,
+         "exec /bin/badformat: exec format error"},
+        {"{\"args\":[\"/bin/nointerp\"]}", VIC_ERR_NOT_FOUND,
+         "exec /bin/nointerp: no such file or directory"},
+        {"{\"args\":[\"sh\"],\"user\":\"nonexistent\"}", VIC_ERR_INVALID,
+         "unable to find user nonexistent: no matching entries in passwd file"},
+        {"{\"args\":[\"sh\"],\"cwd\":\"/etc/passwd\"}", VIC_ERR_FORBIDDEN,
+         "chdir to cwd (\"/etc/passwd\") set in config.json failed: not a directory"},
+        {"{\"args\":[\"sh\"],\"tty\":true,\"user\":\"root:none\"}", VIC_ERR_INVALID,
+         "unable to find group none: no matching entries in group file"},
+    };
+    struct run run;
+    begin(&run);
+    call_fails(&run, "/v1/start", "{\"args\":[\"sh\"]}", VIC_ERR_CONFLICT, "cannot start: idle");
+    configure(&run);
+    call_fails(&run, "/v1/configure", "{\"disk\":\"rootfs\"}", VIC_ERR_CONFLICT,
+               "already configured");
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        call_fails(&run, "/v1/start", cases[i].doc, cases[i].kind, cases[i].message);
+    call_fails(&run, "/v1/ack", "{\"exit\":true}", VIC_ERR_CONFLICT, "nothing exited");
+    call(&run, "/v1/shutdown", NULL);
+    finish(&run);
+    assert_null(run.exit);
+    release(&run);
+}
+
+static void test_large_output_and_input(void **state)
+{
+    (void)state;
+    skip_unless_root();
+    struct run run;
+    size_t len = 10u << 20;
+    auto_free char *data = vic_xalloc(len);
+    for (size_t i = 0; i < len; i++)
+        data[i] = (char)(i * 2654435761u >> 13);
+    begin(&run);
+    configure(&run);
+    call(&run, "/v1/start", "{\"args\":[\"cat\"],\"stdin\":true}");
+    struct vic_err err = {0};
+    if (tether_drive_stdin(&run.drive, data, len / 2, false, &err) < 0 ||
+        tether_drive_stdin(&run.drive, data + len / 2, len - len / 2, true, &err) < 0)
+        fail_msg("%s", err.message);
+    end_run(&run);
+    assert_int_equal(run.out.len, len);
+    assert_memory_equal(run.out.data, data, len);
+    release(&run);
+}
+
+static void test_stdin_that_nobody_reads(void **state)
+{
+    (void)state;
+    skip_unless_root();
+    struct run run;
+    struct vic_err err = {0};
+    static char data[1 << 20];
+    begin(&run);
+    configure(&run);
+    call(&run, "/v1/start", "{\"args\":[\"sleep\",\"0.3\"],\"stdin\":true}");
+    assert_true(tether_drive_stdin(&run.drive, data, sizeof(data), true, &err) < 0);
+    assert_int_equal(err.kind, VIC_ERR_CONFLICT);
+    end_run(&run);
+    assert_int_equal(exit_code(&run), 0);
+    release(&run);
+    run_to_end(&run, "{\"args\":[\"sh\",\"-c\",\"cat; readlink /proc/self/fd/0\"]}");
+    assert_string_equal(vic_buf_str(&run.out), "/dev/null\n");
+    release(&run);
+}
+
+static void test_terminal(void **state)
+{
+    (void)state;
+    skip_unless_root();
+    struct run run;
+    struct vic_err err = {0};
+    begin(&run);
+    configure(&run);
+    call(&run, "/v1/start",
+         "{\"args\":[\"sh\",\"-c\",\"tty; ls /dev/console; stty size; echo $TERM; id -u; read l; "
+         "stty size; echo got $l >&2; exit 4\"],\"tty\":true,\"stdin\":true,\"user\":\"app\","
+         "\"console\":{\"width\":101,\"height\":33}}");
+    await_output(&run, "1000\r\n");
+    call(&run, "/v1/resize", "{\"width\":77,\"height\":22}");
+    if (tether_drive_stdin(&run.drive, "line\n", 5, true, &err) < 0)
+        fail_msg("%s", err.message);
+    end_run(&run);
+    const char *out = vic_buf_str(&run.out);
+    if (!vic_str_starts_with(out, "/dev/pts/0\r\n/dev/console\r\n"))
+        fail_msg("%s", out);
+    assert_non_null(strstr(out, "33 101\r\nxterm\r\n1000\r\n"));
+    assert_true(vic_str_ends_with(out, "22 77\r\ngot line\r\n"));
+    assert_int_equal(run.err.len, 0);
+    assert_int_equal(exit_code(&run), 4);
+    release(&run);
+}
+
+static void test_an_end_with_nobody_there_is_padded(void **state)
+{
+    (void)state;
+    skip_unless_root();
+    struct run run;
+    begin(&run);
+    configure(&run);
+    call(&run, "/v1/start", "{\"args\":[\"sh\",\"-c\",\"sleep 0.1; echo bye; exit 9\"]}");
+    (void)close(TAKE_FD(run.drive.fd));
+    finish(&run);
+    assert_string_equal(vic_buf_str(&run.out), "bye\n");
+    assert_int_equal(exit_code(&run), 9);
+    release(&run);
+}
+
+static void test_shutdown_kills_and_records(void **state)
+{
+    (void)state;
+    skip_unless_root();
+    struct run run;
+    begin(&run);
+    configure(&run);
+    call(&run, "/v1/start", "{\"args\":[\"sleep\",\"1000\"]}");
+    call_fails(&run, "/v1/resize", "{\"width\":1,\"height\":1}", VIC_ERR_CONFLICT, "no terminal");
+    call(&run, "/v1/shutdown", NULL);
+    finish(&run);
+    assert_int_equal(exit_code(&run), 137);
+    release(&run);
+}
+
+/* Children that outlive the entrypoint die with it and hold nothing up. */
+static void test_orphans_do_not_hold_the_end_up(void **state)
+{
+    (void)state;
+    skip_unless_root();
+    struct run run;
+    run_to_end(&run, "{\"args\":[\"sh\",\"-c\",\"(sleep 1000 &) ; setsid sleep 1000 & echo x\"]}");
+    assert_string_equal(vic_buf_str(&run.out), "x\n");
+    assert_int_equal(exit_code(&run), 0);
+    release(&run);
+}
+
+/* ---- the root -------------------------------------------------------------------------------- */
+
+static void write_file(const char *name, const char *text, mode_t mode)
+{
+    auto_free char *path = vic_xasprintf("%s%s", root, name);
+    struct vic_err err = {0};
+    if (vic_file_replace(path, text, strlen(text), mode, &err) < 0)
+        fail_msg("%s", err.message);
+}
+
+static int make_root(void **state)
+{
+    (void)state;
+    struct vic_err err = {0};
+    if (geteuid() != 0 || access(BUSYBOX, X_OK) < 0)
+        return 0;
+    if (!mkdtemp(dir))
+        return -1;
+    root = vic_xasprintf("%s/root", dir);
+    output_path = vic_xasprintf("%s/output", dir);
+    auto_free char *bin = vic_xasprintf("%s/bin", root);
+    auto_free char *etc = vic_xasprintf("%s/etc", root);
+    auto_free char *state_dir = vic_xasprintf("%s/state", dir);
+    if (vic_file_mkdir_p(bin, 0755, &err) < 0 || vic_file_mkdir_p(etc, 0755, &err) < 0 ||
+        vic_file_mkdir_p(state_dir, 0755, &err) < 0 || chmod(dir, 0755) < 0)
+        return -1;
+    auto_free char *command =
+        vic_xasprintf("cp " BUSYBOX " %s/busybox && for i in $(" BUSYBOX
+                      " --list); do ln -s busybox %s/$i; done 2>/dev/null; true",
+                      bin, bin);
+    if (system(command) != 0)
+        return -1;
+    write_file("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n",
+               0644);
+    write_file("/etc/group", "root:x:0:\nwheel:x:10:root\napp:x:1000:\nstaff:x:50:app\n", 0644);
+    write_file("/bin/badformat", "\1\2\3 no program\n", 0755);
+    write_file("/bin/nointerp", "#!/no/such/shell\n", 0755);
+    /* As systemd leaves it: a link to where nothing is. */
+    auto_free char *resolv = vic_xasprintf("%s/etc/resolv.conf", root);
+    return symlink("../run/resolve/stub.conf", resolv);
+}
+
+static int remove_root(void **state)
+{
+    (void)state;
+    int r = root ? vic_file_remove_tree(dir, NULL) : 0;
+    free(root);
+    free(output_path);
+    return r;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_echo),
+        cmocka_unit_test(test_the_inside_is_dockers),
+        cmocka_unit_test(test_other_users),
+        cmocka_unit_test(test_every_exit_code_and_signal),
+        cmocka_unit_test(test_what_cannot_start),
+        cmocka_unit_test(test_large_output_and_input),
+        cmocka_unit_test(test_stdin_that_nobody_reads),
+        cmocka_unit_test(test_terminal),
+        cmocka_unit_test(test_an_end_with_nobody_there_is_padded),
+        cmocka_unit_test(test_shutdown_kills_and_records),
+        cmocka_unit_test(test_orphans_do_not_hold_the_end_up),
+    };
+    return cmocka_run_group_tests_name("tether", tests, make_root, remove_root);
+}

@@ -1,0 +1,20 @@
+/* The container's view of the file system, made inside its own mount namespace. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "lib/base/err.h"
+
+/* What tether keeps on its own tmpfs and lays over the image's; NULL leaves the image's. */
+struct tether_overlays {
+    const char *hostname;
+    const char *hosts;
+    const char *resolv_conf;
+};
+
+/* Makes root the root, with Docker's mounts, devices, masked and read-only paths; tether's own tree is
+ * gone from sight.  In the child only, in new mount, PID, IPC and cgroup namespaces. */
+int tether_mounts_enter(const char *root, const struct tether_overlays *o, struct vic_err *err);
+
+/* A terminal of the container's own /dev/pts, bound to /dev/console. */
+int tether_mounts_console(int *ret_master, int *ret_slave, struct vic_err *err);

@@ -1,0 +1,123 @@
+/* Answers the port layer: reads each intent's document and calls what does it. */
+#include "tether/service.h"
+
+#include <signal.h>
+#include <sys/utsname.h>
+
+#include "lib/base/cleanup.h"
+#include "lib/base/str.h"
+#include "tether/tether.h"
+
+#define PROTOCOL 1
+
+static void answer(struct rpc_stream *st, int r, const struct vic_err *err)
+{
+    if (r < 0)
+        rpc_reply_error(st, err);
+    else
+        rpc_reply_json(st, json_new_obj());
+}
+
+static void handle_hello(struct rpc_stream *st, void *arg)
+{
+    const struct tether *t = arg;
+    struct utsname name = {0};
+    (void)uname(&name); /* cannot fail with a valid pointer */
+    cJSON *doc = json_new_obj();
+    json_add_i64(doc, "protocol", PROTOCOL);
+    json_add_str(doc, "kernel", name.release);
+    json_add_str(doc, "state", tether_state_to_string(t->state));
+    if (t->exit)
+        json_add(doc, "exit", json_dup(t->exit));
+    rpc_reply_json(st, doc);
+}
+
+static void handle_configure(struct rpc_stream *st, void *arg)
+{
+    struct vic_err err = {0};
+    answer(st, tether_configure(arg, rpc_stream_json(st), &err), &err);
+}
+
+static void handle_start(struct rpc_stream *st, void *arg)
+{
+    struct vic_err err = {0};
+    if (tether_start(arg, st, &err) < 0)
+        rpc_reply_error(st, &err);
+}
+
+static int do_signal(struct tether *t, const cJSON *doc, struct vic_err *err)
+{
+    static const char *const members[] = {"signal"};
+    int64_t signal = 0;
+    int r = tether_check_members(doc, "", members, ARRAY_SIZE(members), err);
+    if (r >= 0)
+        r = json_get_i64(doc, "", "signal", 1, SIGRTMAX, &signal, err);
+    if (r >= 0 && signal == 0)
+        r = vic_fail(err, VIC_ERR_INVALID, 0, "signal: missing");
+    return r < 0 ? r : tether_signal(t, (int)signal, err);
+}
+
+static void handle_signal(struct rpc_stream *st, void *arg)
+{
+    struct vic_err err = {0};
+    answer(st, do_signal(arg, rpc_stream_json(st), &err), &err);
+}
+
+static void handle_resize(struct rpc_stream *st, void *arg)
+{
+    struct vic_err err = {0};
+    uint16_t width;
+    uint16_t height;
+    int r = tether_size_parse(rpc_stream_json(st), "", &width, &height, &err);
+    answer(st, r < 0 ? r : tether_resize(arg, width, height, &err), &err);
+}
+
+static void handle_stdin(struct rpc_stream *st, void *arg)
+{
+    struct tether *t = arg;
+    struct vic_err err = {0};
+    const char *text = rpc_stream_query(st, "close");
+    bool with_close = false;
+    if (text && vic_str_to_bool(text, &with_close) < 0) {
+        (void)vic_fail(&err, VIC_ERR_INVALID, 0, "close: expected 0 or 1");
+        rpc_reply_error(st, &err);
+        return;
+    }
+    tether_input_serve(&t->input, st, with_close);
+}
+
+static int do_ack(struct tether *t, const cJSON *doc, struct vic_err *err)
+{
+    static const char *const members[] = {"exit"};
+    bool is_exit = false;
+    int r = tether_check_members(doc, "", members, ARRAY_SIZE(members), err);
+    if (r >= 0)
+        r = json_get_bool(doc, "", "exit", &is_exit, err);
+    if (r >= 0 && !is_exit)
+        r = vic_fail(err, VIC_ERR_INVALID, 0, "exit: expected true");
+    return r < 0 ? r : tether_ack(t, err);
+}
+
+static void handle_ack(struct rpc_stream *st, void *arg)
+{
+    struct vic_err err = {0};
+    answer(st, do_ack(arg, rpc_stream_json(st), &err), &err);
+}
+
+static void handle_shutdown(struct rpc_stream *st, void *arg)
+{
+    tether_shutdown(arg);
+    answer(st, 0, NULL);
+}
+
+const struct rpc_route tether_routes[] = {
+    {"GET", "/v1/hello", RPC_BODY_NONE_OR_JSON, handle_hello},
+    {"POST", "/v1/configure", RPC_BODY_NONE_OR_JSON, handle_configure},
+    {"POST", "/v1/start", RPC_BODY_NONE_OR_JSON, handle_start},
+    {"POST", "/v1/signal", RPC_BODY_NONE_OR_JSON, handle_signal},
+    {"POST", "/v1/resize", RPC_BODY_NONE_OR_JSON, handle_resize},
+    {"POST", "/v1/stdin", RPC_BODY_STREAM, handle_stdin},
+    {"POST", "/v1/ack", RPC_BODY_NONE_OR_JSON, handle_ack},
+    {"POST", "/v1/shutdown", RPC_BODY_NONE_OR_JSON, handle_shutdown},
+};
+const size_t tether_n_routes = ARRAY_SIZE(tether_routes);
