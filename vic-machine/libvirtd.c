@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -10,11 +11,13 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
+#include "lib/base/log.h"
 #include "lib/host/work.h"
 #include "vic-machine/vch.h"
 
@@ -32,12 +35,29 @@ static bool answers(const char *path)
     return fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0;
 }
 
-/* libvirtd polls for dead QEMUs; without systemd nobody reaps them but a sub-reaper above it. */
+/*
+ * Gives /dev/kvm the group and mode that udev gives it, on a host without udev.  Otherwise libvirt, which
+ * probes QEMU as root and runs it as its own user, finds KVM both usable and not, and throws away what
+ * it knows of QEMU at each start of a VM (ten seconds and more).  Whether VMs use KVM is decided elsewhere.
+ */
+static void settle_kvm(void)
+{
+    struct stat st;
+    const struct group *gr = getgrnam("kvm");
+    if (!gr || stat("/dev/kvm", &st) < 0 || st.st_gid != 0)
+        return;
+    if (chown("/dev/kvm", 0, gr->gr_gid) < 0 || chmod("/dev/kvm", 0660) < 0)
+        vic_log(VIC_WARN, "host", NULL, "/dev/kvm keeps its owner (%s): VMs will start slowly",
+                strerror(errno));
+}
+
+/* libvirtd polls for dead QEMUs; without systemd nobody reaps them but a sub-reaper (tini) above it. */
 static int start_by_hand(struct vic_err *err)
 {
     int r = vic_file_mkdir_p("/var/log/libvirt", 0755, err);
     if (r < 0)
         return r;
+    settle_kvm();
     static const char *const virtlogd[] = {"virtlogd", "-d", NULL};
     if (!answers(VIRTLOGD_SOCKET) && (r = host_run(virtlogd, -1, START_TIMEOUT_MS, NULL, err)) < 0)
         return vic_fail_wrap(err, r, "start virtlogd");
