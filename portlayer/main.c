@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <unistd.h>
 
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
@@ -27,6 +28,7 @@
 
 #define WORKERS "16" /* blocking libvirt calls of as many containers side by side */
 #define CONNECTIONS_MAX 256
+#define CLOSE_TURNS 50 /* of the loop, for what is being closed */
 
 struct program {
     struct pl pl;
@@ -68,7 +70,6 @@ static int open_rooms(struct program *p, struct vic_err *err)
 {
     struct pl *pl = &p->pl;
     virSetErrorFunc(NULL, on_libvirt_error);
-    pl_virt_event_register(&p->loop);
     int r = pl_events_new(pl, &pl->events, err);
     if (r < 0)
         return r;
@@ -83,12 +84,43 @@ static int open_rooms(struct program *p, struct vic_err *err)
     return 0;
 }
 
-static void close_rooms(struct program *p)
+static bool is_all_closed(struct program *p)
+{
+    for (unsigned i = 0; i < CLOSE_TURNS; i++)
+        if (!uv_run(&p->loop, UV_RUN_NOWAIT))
+            break;
+    return uv_loop_close(&p->loop) == 0;
+}
+
+/* False when calls are still in flight (libvirt may take its time): the process then ends without them,
+ * as it may at any other moment. */
+static bool close_rooms(struct program *p)
 {
     if (p->server)
         host_rpc_server_close(p->server);
-    p->server = NULL;
-    pl_execution_close(TAKE_PTR(p->pl.execution));
+    if (p->signals)
+        host_signals_free(p->signals);
+    pl_execution_close(p->pl.execution);
+    for (unsigned i = 0; i < CLOSE_TURNS; i++)
+        (void)uv_run(&p->loop, UV_RUN_NOWAIT);
+    if (p->loop.active_reqs.count > 0)
+        return false; /* a worker still uses the rooms */
+    if (p->conn)
+        (void)virConnectClose(p->conn);
+    if (p->pl.network)
+        pl_network_free(p->pl.network);
+    pl_events_free(p->pl.events);
+    for (unsigned i = 0; i < CLOSE_TURNS; i++)
+        (void)uv_run(&p->loop, UV_RUN_NOWAIT); /* what libvirt lets go of */
+    pl_virt_event_close();
+    if (!is_all_closed(p))
+        return false;
+    if (p->pl.storage)
+        pl_storage_free(p->pl.storage);
+    pl_config_release(&p->pl.config);
+    free(p->routes);
+    (void)close(p->lock_fd);
+    return true;
 }
 
 static void on_stop(void *arg)
@@ -145,13 +177,13 @@ static int run(const char *datastore, bool only_wipe, struct vic_err *err)
         return wipe(&p, err);
     (void)uv_loop_init(&p.loop);
     p.pl.loop = &p.loop;
+    pl_virt_event_register(&p.loop);
     r = serve(&p, err);
-    close_rooms(&p);
-    if (p.signals)
-        host_signals_free(p.signals);
-    /* The process ends here: what still hangs on the loop (calls of libvirt in flight) dies with it,
-     * which every room has to survive anyway. */
-    (void)uv_run(&p.loop, UV_RUN_NOWAIT);
+    if (!close_rooms(&p)) {
+        if (r < 0)
+            vic_log(VIC_ERROR, "portlayer", datastore, "%s", err->message);
+        _exit(r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+    }
     return r;
 }
 

@@ -193,6 +193,7 @@ int pl_execution_new(struct pl *pl, virConnectPtr conn, struct pl_execution **re
 {
     struct pl_execution *x = vic_new(struct pl_execution);
     x->pl = pl;
+    x->refs = 1;
     vic_list_init(&x->containers);
     (void)uv_timer_init(pl->loop, &x->reconnect_timer);
     x->reconnect_timer.data = x;
@@ -213,14 +214,20 @@ int pl_execution_new(struct pl *pl, virConnectPtr conn, struct pl_execution **re
     return 0;
 }
 
-static void on_closed(uv_handle_t *h)
+void pl_execution_unref(struct pl_execution *x)
 {
-    struct pl_execution *x = h->data;
+    if (--x->refs > 0)
+        return;
     vic_map_release(&x->by_id);
     vic_map_release(&x->by_name);
     free(x->kernel_version);
     free(x->cmdline);
     free(x);
+}
+
+static void on_closed(uv_handle_t *h)
+{
+    pl_execution_unref(h->data);
 }
 
 void pl_execution_close(struct pl_execution *x)

@@ -16,6 +16,7 @@ struct pl_container *pl_container_new(struct pl_execution *x, struct pl_record *
 {
     struct pl_container *c = vic_new(struct pl_container);
     c->x = x;
+    x->refs++;
     c->refs = 1;
     c->rec = *take_rec;
     memset(take_rec, 0, sizeof(*take_rec));
@@ -39,6 +40,7 @@ static void on_closed(uv_handle_t *h)
 {
     struct pl_container *c = h->data;
     pl_record_release(&c->rec);
+    pl_execution_unref(c->x);
     free(c);
 }
 

@@ -22,6 +22,7 @@ struct pl_start;
 
 struct pl_execution {
     struct pl *pl;
+    unsigned refs;      /* the owner's, and one for each container in memory */
     virConnectPtr conn; /* own reference; NULL while libvirt is away */
     int lifecycle_callback;
     bool is_reconnecting;
@@ -78,6 +79,8 @@ struct pl_request {
     int signal; /* 0: the spec's stop signal */
     unsigned width, height;
 };
+
+void pl_execution_unref(struct pl_execution *x); /* execution.c */
 
 /* ---- index.c: finding and keeping ---- */
 struct pl_container *pl_container_new(struct pl_execution *x, struct pl_record *take_rec);
