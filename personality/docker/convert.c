@@ -479,7 +479,8 @@ static cJSON *pick(const cJSON *body, enum docker_field_scope scope)
 static void add_warnings(struct docker_create *c, const cJSON *image)
 {
     const cJSON *v;
-    cJSON_ArrayForEach(v, json_member(image, "Volumes"))
+    const cJSON *volumes = json_member(image, "Volumes");
+    cJSON_ArrayForEach(v, cJSON_IsObject(volumes) ? volumes : NULL)
     {
         auto_free char *text = vic_xasprintf(
             "the image's volume %.200s lives on the container's own disk and goes with it",

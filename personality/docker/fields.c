@@ -204,6 +204,9 @@ int docker_fields_check(cJSON *obj, enum docker_field_scope scope, struct vic_er
             continue; /* Docker ignores what it does not know */
         if (strcmp(field->name, v->string) != 0)
             memcpy(v->string, field->name, strlen(field->name)); /* the same letters */
+        if (cJSON_GetObjectItemCaseSensitive(obj, field->name) != v)
+            return vic_fail(err, VIC_ERR_INVALID, 0, "%s%s is given twice", prefixes[scope],
+                            field->name);
         if (field->is_served || is_accepted(field, v) || is_no_healthcheck(field, v))
             continue;
         return vic_fail(err, VIC_ERR_UNIMPLEMENTED, 0, "%s%s is not served here: %s",

@@ -111,8 +111,8 @@ static void read_some(struct docker_hijack *j)
 static void on_poll(uv_poll_t *p, int status, int events)
 {
     struct docker_hijack *j = p->data;
-    /* No event at all is a hang-up: both directions are closed. */
-    bool is_hang_up = status < 0 || (events == 0 && (j->has_eof || j->is_paused));
+    /* What libuv makes of a hang-up (both directions closed) when only that was asked for. */
+    bool is_hang_up = status < 0 || events == 0 || (events & UV_PRIORITIZED);
     if (!is_hang_up && (events & UV_READABLE))
         read_some(j);
     if (j->is_dead)

@@ -1,0 +1,17 @@
+# The personality's tests link what the program links.
+ifneq ($(wildcard imagec/pull.c),)
+TESTS += test_docker_pure test_docker_convert
+test_docker_pure_DIR := test/unit
+test_docker_pure_SRC := test_docker_pure.c
+test_docker_pure_LIBS = $(docker_LIBS)
+test_docker_pure_LDLIBS = -lcmocka $(docker_LDLIBS)
+test_docker_convert_DIR := test/unit
+test_docker_convert_SRC := test_docker_convert.c
+test_docker_convert_LIBS = $(docker_LIBS)
+test_docker_convert_LDLIBS = -lcmocka $(docker_LDLIBS)
+PRIVATE_PROGS += fake-portlayer
+fake-portlayer_DIR := test/unit
+fake-portlayer_SRC := fake_portlayer_main.c fake_portlayer.c
+fake-portlayer_LIBS = $(docker_LIBS)
+fake-portlayer_LDLIBS = $(docker_LDLIBS)
+endif

@@ -1,0 +1,249 @@
+/* The create body: each field served or refused, and merged with the image's configuration. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lib/base/alloc.h"
+#include "personality/docker/convert.h"
+#include "personality/docker/fields.h"
+
+/* Checks a body around a field of a scope. */
+static int check_field(enum docker_field_scope scope, const char *name, const char *value,
+                       struct vic_err *err)
+{
+    auto_free char *text =
+        scope == DOCKER_FIELD_CONFIG ? vic_xasprintf("{\"Image\":\"x\",\"%s\":%s}", name, value)
+        : scope == DOCKER_FIELD_HOST
+            ? vic_xasprintf("{\"Image\":\"x\",\"HostConfig\":{\"%s\":%s}}", name, value)
+            : vic_xasprintf("{\"Image\":\"x\",\"NetworkingConfig\":{\"EndpointsConfig\":"
+                            "{\"bridge\":{\"%s\":%s}}}}",
+                            name, value);
+    auto_json cJSON *body = cJSON_Parse(text);
+    assert_non_null(body);
+    return docker_convert_check(body, err);
+}
+
+static void test_unserved_fields_say_nothing_or_are_refused(void **state)
+{
+    (void)state;
+    static const char *const nothing[] = {"null", "false", "0", "\"\"", "[]", "{}"};
+    static const char *const something[] = {"true", "7", "\"x\"", "[\"x\"]", "{\"80/tcp\":[{}]}"};
+    for (size_t i = 0; i < docker_n_fields; i++) {
+        const struct docker_field *f = &docker_fields[i];
+        struct vic_err err = {0};
+        if (f->is_served)
+            continue;
+        assert_non_null(f->instead);
+        for (size_t n = 0; n < ARRAY_SIZE(nothing); n++)
+            assert_int_equal(check_field(f->scope, f->name, nothing[n], &err), 0);
+        for (size_t n = 0; n < ARRAY_SIZE(something); n++) {
+            assert_true(check_field(f->scope, f->name, something[n], &err) < 0);
+            assert_int_equal(err.kind, VIC_ERR_UNIMPLEMENTED);
+            assert_non_null(strstr(err.message, f->name));
+            assert_non_null(strstr(err.message, f->instead));
+        }
+    }
+}
+
+static void test_accepted_defaults_pass(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"ShmSize", "67108864"},
+        {"MemorySwap", "-1"},
+        {"MemorySwappiness", "-1"},
+        {"IpcMode", "\"private\""},
+        {"CgroupnsMode", "\"private\""},
+        {"PidsLimit", "-1"},
+        {"Isolation", "\"default\""},
+        {"LogConfig", "{\"Type\":\"\",\"Config\":{}}"},
+        {"LogConfig", "{\"Type\":\"json-file\"}"},
+        {"RestartPolicy", "{\"Name\":\"no\"}"},
+        {"NetworkMode", "\"none\""},
+        {"ConsoleSize", "[24,80]"},
+        {"Unknown", "{\"x\":1}"},
+        {"privileged", "false"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct vic_err err = {0};
+        assert_int_equal(check_field(DOCKER_FIELD_HOST, rows[i][0], rows[i][1], &err), 0);
+    }
+}
+
+static void test_values_are_checked(void **state)
+{
+    (void)state;
+    static const struct {
+        enum docker_field_scope scope;
+        const char *name;
+        const char *value;
+        enum vic_err_kind kind;
+        const char *says;
+    } rows[] = {
+        {DOCKER_FIELD_CONFIG, "Env", "[\"=x\"]", VIC_ERR_INVALID,
+         "invalid environment variable: =x"},
+        {DOCKER_FIELD_CONFIG, "Env", "\"A=1\"", VIC_ERR_INVALID, "Env: expected an array"},
+        {DOCKER_FIELD_CONFIG, "Tty", "\"yes\"", VIC_ERR_INVALID, "Tty"},
+        {DOCKER_FIELD_CONFIG, "Cmd", "[1]", VIC_ERR_INVALID, "Cmd"},
+        {DOCKER_FIELD_CONFIG, "WorkingDir", "\"rel\"", VIC_ERR_INVALID,
+         "the working directory 'rel' is invalid, it needs to be an absolute path"},
+        {DOCKER_FIELD_CONFIG, "StopSignal", "\"SIGNOPE\"", VIC_ERR_INVALID,
+         "invalid signal: SIGNOPE"},
+        {DOCKER_FIELD_CONFIG, "Hostname", "\"a b\"", VIC_ERR_INVALID, "invalid hostname format"},
+        {DOCKER_FIELD_CONFIG, "ExposedPorts", "{\"x/tcp\":{}}", VIC_ERR_INVALID, "invalid port"},
+        {DOCKER_FIELD_CONFIG, "Volumes", "{\"/v\":{}}", VIC_ERR_UNIMPLEMENTED, "Volumes"},
+        {DOCKER_FIELD_CONFIG, "Image", "\"\"", VIC_ERR_INVALID, ""},
+        {DOCKER_FIELD_CONFIG, "HostConfig", "[]", VIC_ERR_INVALID, "HostConfig"},
+        {DOCKER_FIELD_HOST, "RestartPolicy", "{\"Name\":\"always\"}", VIC_ERR_UNIMPLEMENTED,
+         "always"},
+        {DOCKER_FIELD_HOST, "RestartPolicy", "{\"Name\":\"x\"}", VIC_ERR_INVALID,
+         "unknown policy 'x'"},
+        {DOCKER_FIELD_HOST, "LogConfig", "{\"Type\":\"syslog\"}", VIC_ERR_UNIMPLEMENTED,
+         "json-file"},
+        {DOCKER_FIELD_HOST, "LogConfig", "{\"Config\":{\"max-size\":\"1m\"}}",
+         VIC_ERR_UNIMPLEMENTED, "LogConfig.Config"},
+        {DOCKER_FIELD_HOST, "NetworkMode", "\"host\"", VIC_ERR_UNIMPLEMENTED, "bridge or none"},
+        {DOCKER_FIELD_HOST, "ExtraHosts", "[\"a\"]", VIC_ERR_INVALID, "bad format for add-host"},
+        {DOCKER_FIELD_HOST, "ExtraHosts", "[\"a:b\"]", VIC_ERR_INVALID, "invalid IP address"},
+        {DOCKER_FIELD_HOST, "Dns", "[\"x\"]", VIC_ERR_INVALID, "x"},
+        {DOCKER_FIELD_HOST, "ConsoleSize", "[1]", VIC_ERR_INVALID, "ConsoleSize"},
+        {DOCKER_FIELD_HOST, "PRIVILEGED", "true", VIC_ERR_UNIMPLEMENTED, "Privileged"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct vic_err err = {0};
+        assert_true(check_field(rows[i].scope, rows[i].name, rows[i].value, &err) < 0);
+        assert_int_equal(err.kind, rows[i].kind);
+        assert_non_null(strstr(err.message, rows[i].says));
+    }
+}
+
+/* What the merge of two configurations says under Config. */
+static char *merged(const char *body_text, const char *image_text, struct vic_err *err)
+{
+    auto_json cJSON *body = cJSON_Parse(body_text);
+    auto_json cJSON *image = cJSON_Parse(image_text);
+    struct docker_create c = {0};
+    struct vic_err check = {0};
+    if (docker_convert_check(body, &check) < 0)
+        fail_msg("%s", check.message);
+    if (docker_convert_merge(body, image, &c, err) < 0)
+        return NULL;
+    char *text = json_print(c.config);
+    docker_create_release(&c);
+    return text;
+}
+
+static void test_merging(void **state)
+{
+    (void)state;
+    static const char image[] =
+        "{\"Env\":[\"PATH=/bin\",\"A=0\"],\"Cmd\":[\"c\"],\"Entrypoint\":[\"e\"],"
+        "\"User\":\"u\",\"WorkingDir\":\"/w\",\"Labels\":{\"l\":\"i\",\"m\":\"i\"},"
+        "\"StopSignal\":\"SIGINT\",\"ExposedPorts\":{\"1/tcp\":{}}}";
+    static const struct {
+        const char *body;
+        const char *has;
+        const char *has_not;
+    } rows[] = {
+        {"{\"Image\":\"x\"}", "\"Cmd\":[\"c\"],\"Entrypoint\":[\"e\"]", "?"},
+        {"{\"Image\":\"x\",\"Cmd\":[\"d\"]}", "\"Entrypoint\":[\"e\"]", "[\"c\"]"},
+        {"{\"Image\":\"x\",\"Entrypoint\":[\"f\"]}", "\"Entrypoint\":[\"f\"]", "Cmd"},
+        {"{\"Image\":\"x\",\"Entrypoint\":\"f\",\"Cmd\":\"one\"}", "[\"f\"]", "[\"c\"]"},
+        {"{\"Image\":\"x\",\"Entrypoint\":[\"\"],\"Cmd\":[\"d\"]}", "\"Entrypoint\":null", "\"e\""},
+        {"{\"Image\":\"x\",\"Env\":[\"A=1\"]}", "\"Env\":[\"A=1\",\"PATH=/bin\"]", "A=0"},
+        {"{\"Image\":\"x\",\"User\":\"v\"}", "\"User\":\"v\"", "\"u\""},
+        {"{\"Image\":\"x\",\"Labels\":{\"l\":\"mine\"}}", "{\"l\":\"mine\",\"m\":\"i\"}", "?"},
+        {"{\"Image\":\"x\"}", "\"WorkingDir\":\"/w\"", "?"},
+        {"{\"Image\":\"x\"}", "\"StopSignal\":\"SIGINT\"", "?"},
+        {"{\"Image\":\"x\",\"ExposedPorts\":{\"2/udp\":{}}}", "{\"2/udp\":{},\"1/tcp\":{}}", "?"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct vic_err err = {0};
+        auto_free char *text = merged(rows[i].body, image, &err);
+        assert_non_null(text);
+        assert_non_null(strstr(text, rows[i].has));
+        assert_null(strstr(text, rows[i].has_not));
+    }
+    struct vic_err err = {0};
+    assert_null(merged("{\"Image\":\"x\"}", "{}", &err));
+    assert_string_equal(err.message, "no command specified");
+    assert_null(merged("{\"Image\":\"x\",\"Entrypoint\":[\"\"]}", image, &err));
+}
+
+static void test_the_port_layers_request(void **state)
+{
+    (void)state;
+    auto_json cJSON *body = cJSON_Parse(
+        "{\"Image\":\"x\",\"Cmd\":[\"a\",\"b\"],\"Tty\":true,\"OpenStdin\":true,\"StopTimeout\":3,"
+        "\"Labels\":{\"l\":\"v\",\"image\":\"no\"},\"HostConfig\":{\"NetworkMode\":\"none\","
+        "\"ExtraHosts\":[\"h=1.2.3.4\"],\"Dns\":[\"1.1.1.1\"],\"AutoRemove\":true}}");
+    struct docker_create c = {0};
+    struct vic_err err;
+    assert_int_equal(docker_convert_check(body, &err), 0);
+    assert_int_equal(docker_convert_merge(body, NULL, &c, &err), 0);
+    auto_json cJSON *request = docker_convert_request(&c, "n", "sha256:1", "x");
+    auto_json cJSON *want = cJSON_Parse(
+        "{\"hostname\":\"\",\"domainname\":\"\",\"process\":{\"args\":[\"a\",\"b\"],\"env\":[],"
+        "\"cwd\":\"/\",\"user\":\"\",\"tty\":true,\"stdin\":true,\"stdin_once\":false},"
+        "\"stop_signal\":\"SIGTERM\",\"stop_timeout_s\":3,\"networks\":[],\"dns\":[\"1.1.1.1\"],"
+        "\"dns_search\":[],\"dns_options\":[],\"extra_hosts\":[\"h:1.2.3.4\"],"
+        "\"auto_remove\":true}");
+    assert_true(cJSON_Compare(json_member(request, "spec"), want, true));
+    auto_json cJSON *attributes = cJSON_Parse("{\"l\":\"v\",\"image\":\"x\"}");
+    assert_true(cJSON_Compare(json_member(request, "event_attributes"), attributes, true));
+    docker_create_release(&c);
+}
+
+static void test_image_volumes_are_warned_about(void **state)
+{
+    (void)state;
+    auto_json cJSON *body = cJSON_Parse("{\"Image\":\"x\",\"Cmd\":[\"a\"]}");
+    auto_json cJSON *image = cJSON_Parse("{\"Volumes\":{\"/data\":{}},\"Healthcheck\":{\"Test\":"
+                                         "[\"CMD\",\"x\"]}}");
+    struct docker_create c = {0};
+    struct vic_err err;
+    assert_int_equal(docker_convert_check(body, &err), 0);
+    assert_int_equal(docker_convert_merge(body, image, &c, &err), 0);
+    assert_non_null(strstr(c.warnings[0], "/data"));
+    assert_non_null(strstr(c.warnings[1], "HEALTHCHECK"));
+    docker_create_release(&c);
+}
+
+static void test_names_and_signals(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"ab", "a-b.c_d", "0x"};
+    static const char *const bad[] = {"", "a", "-ab", "a b", "a/b", "ä1", ".ab"};
+    struct vic_err err;
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+        assert_int_equal(docker_name_check(good[i], &err), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        assert_true(docker_name_check(bad[i], &err) < 0);
+    assert_string_equal(err.message, "Invalid container name (.ab), only "
+                                     "[a-zA-Z0-9][a-zA-Z0-9_.-] are allowed");
+    static const char *const signals[] = {"9", "KILL", "SIGKILL", "sigusr1", "RTMIN+3", "64"};
+    static const char *const none[] = {"0", "65", "SIG", "", "KILLS", "RTMIN+16", "-9"};
+    for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+        assert_true(docker_signal_is_valid(signals[i]));
+    for (size_t i = 0; i < ARRAY_SIZE(none); i++)
+        assert_false(docker_signal_is_valid(none[i]));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_unserved_fields_say_nothing_or_are_refused),
+        cmocka_unit_test(test_accepted_defaults_pass),
+        cmocka_unit_test(test_values_are_checked),
+        cmocka_unit_test(test_merging),
+        cmocka_unit_test(test_the_port_layers_request),
+        cmocka_unit_test(test_image_volumes_are_warned_about),
+        cmocka_unit_test(test_names_and_signals),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,519 @@
+/* vic-docker without its sockets: routing, versions, filters, texts, framing, documents. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/clock.h"
+#include "lib/base/file.h"
+#include "lib/base/str.h"
+#include "personality/docker/authheader.h"
+#include "personality/docker/config.h"
+#include "personality/docker/containers.h"
+#include "personality/docker/events.h"
+#include "personality/docker/filters.h"
+#include "personality/docker/handlers.h"
+#include "personality/docker/image_json.h"
+#include "personality/docker/images.h"
+#include "personality/docker/mux.h"
+#include "personality/docker/router.h"
+#include "personality/docker/text.h"
+#include "personality/docker/version.h"
+
+/* ---- routes ------------------------------------------------------------------------------------------------ */
+
+static void test_every_route_finds_itself(void **state)
+{
+    (void)state;
+    assert_int_equal(docker_n_routes, 107); /* the operations of v1.50.yaml */
+    for (size_t i = 0; i < docker_n_routes; i++) {
+        const struct docker_route *row = &docker_routes[i];
+        const char *hole = strstr(row->path, "{}");
+        auto_free char *path =
+            hole ? vic_xasprintf("%.*sx%s", (int)(hole - row->path), row->path, hole + 2)
+                 : vic_xstrdup(row->path);
+        auto_free char *name = NULL;
+        assert_ptr_equal(docker_route_find(row->method, path, &name), row);
+        assert_true(!hole || strcmp(name, "x") == 0);
+        /* What is refused says why. */
+        assert_true(row->handle != docker_refuse || row->instead);
+    }
+}
+
+static void test_names_may_hold_slashes(void **state)
+{
+    (void)state;
+    auto_free char *name = NULL;
+    const struct docker_route *row =
+        docker_route_find(DOCKER_GET, "/images/127.0.0.1:5000/a/b/json", &name);
+    assert_string_equal(row->operation, "ImageInspect");
+    assert_string_equal(name, "127.0.0.1:5000/a/b");
+    char *none = NULL;
+    assert_null(docker_route_find(DOCKER_PUT, "/containers/json", &none));
+    assert_null(docker_route_find(DOCKER_GET, "/nosuch", &none));
+    assert_null(docker_route_find(DOCKER_GET, "/", &none));
+}
+
+static void test_paths_are_cleaned(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"//x", "/x"},       {"/a/../b", "/b"}, {"/../../x", "/x"}, {"/a/./b/", "/a/b/"},
+        {"/images/..", "/"}, {"", "/"},         {"x", "/x"},        {"/a//", "/a/"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        auto_free char *clean = docker_route_clean(rows[i][0]);
+        assert_string_equal(clean, rows[i][1]);
+        assert_null(docker_route_clean(clean));
+    }
+    assert_null(docker_route_clean("/v1.50/containers/json"));
+    assert_null(docker_route_clean("/"));
+}
+
+static void test_versions(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        unsigned api;
+        bool has_version;
+        const char *rest;
+        const char *says;
+    } rows[] = {
+        {"/v1.41/info", 1041, true, "/info", NULL},
+        {"/info", 1050, false, "/info", NULL},
+        {"/v1.24/x", 1024, true, "/x", NULL},
+        {"/v1.50/x", 1050, true, "/x", NULL},
+        {"/v1.23/x", 1023, true, "/x",
+         "client version 1.23 is too old. Minimum supported API version is 1.24, please upgrade "
+         "your client to a newer version"},
+        {"/v1.51/x", 1051, true, "/x",
+         "client version 1.51 is too new. Maximum supported API version is 1.50"},
+        {"/v2/x", 2000, true, "/x",
+         "client version 2 is too new. Maximum supported API version "
+         "is 1.50"},
+        {"/v1.99999999999999/x", 1999, true, "/x", "too new"},
+        {"/vx/x", 1050, false, "/vx/x", NULL},
+        {"/v1.41", 1050, false, "/v1.41", NULL},
+        {"/version", 1050, false, "/version", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        unsigned api;
+        bool has_version;
+        char text[40];
+        struct vic_err err = {0};
+        assert_string_equal(
+            docker_version_split(rows[i].path, &api, &has_version, text, sizeof(text)),
+            rows[i].rest);
+        assert_int_equal(api, rows[i].api);
+        assert_int_equal(has_version, rows[i].has_version);
+        int r = has_version ? docker_version_check(api, text, &err) : 0;
+        assert_int_equal(r < 0, rows[i].says != NULL);
+        if (rows[i].says)
+            assert_non_null(strstr(err.message, rows[i].says));
+    }
+}
+
+/* ---- filters ------------------------------------------------------------------------------------------------- */
+
+static const char *const known[] = {"label", "name", "status", "yes", NULL};
+
+static void test_filters_are_read_in_both_forms(void **state)
+{
+    (void)state;
+    auto_filters struct docker_filters f = {0};
+    struct vic_err err;
+    assert_int_equal(docker_filters_parse("{\"name\":{\"a\":true,\"b\":true,\"c\":false},"
+                                          "\"status\":[\"x\"]}",
+                                          known, &f, &err),
+                     0);
+    assert_int_equal(vic_strv_len(docker_filters_get(&f, "name")), 2);
+    assert_true(docker_filters_match_exact(&f, "status", "x"));
+    assert_false(docker_filters_match_exact(&f, "status", "y"));
+    assert_true(docker_filters_match_exact(&f, "label", "anything"));
+    assert_true(docker_filters_match_regex(&f, "name", "xbx"));
+    assert_false(docker_filters_match_regex(&f, "name", "c"));
+}
+
+static void test_filters_are_refused(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"{\"nope\":{\"a\":true}}", "invalid filter 'nope'"},
+        {"{", "invalid filter"},
+        {"[]", "invalid filter"},
+        {"\"x\"", "invalid filter"},
+        {"{\"name\":\"a\"}", "invalid filter"},
+        {"{\"name\":{\"a\":1}}", "invalid filter"},
+        {"{\"name\":[1]}", "invalid filter"},
+        {"{\"yes\":{\"maybe\":true}}", "invalid filter 'yes=[maybe]'"},
+        {"{\"yes\":[\"0\",\"1\"]}", "invalid filter 'yes=[1]'"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        auto_filters struct docker_filters f = {0};
+        struct vic_err err = {0};
+        bool is_given;
+        bool value;
+        int r = docker_filters_parse(rows[i][0], known, &f, &err);
+        if (r == 0)
+            r = docker_filters_bool(&f, "yes", &is_given, &value, &err);
+        assert_true(r < 0);
+        assert_int_equal(err.kind, VIC_ERR_INVALID);
+        assert_string_equal(err.message, rows[i][1]);
+    }
+}
+
+static void test_labels_must_all_match(void **state)
+{
+    (void)state;
+    auto_filters struct docker_filters f = {0};
+    assert_int_equal(docker_filters_parse("{\"label\":{\"a\":true,\"b=2\":true}}", known, &f, NULL),
+                     0);
+    auto_json cJSON *yes = cJSON_Parse("{\"a\":\"1\",\"b\":\"2\"}");
+    auto_json cJSON *no = cJSON_Parse("{\"a\":\"1\",\"b\":\"3\"}");
+    assert_true(docker_filters_match_kv(&f, "label", yes));
+    assert_false(docker_filters_match_kv(&f, "label", no));
+    assert_false(docker_filters_match_kv(&f, "label", NULL));
+}
+
+static void test_a_bad_expression_is_plain_text(void **state)
+{
+    (void)state;
+    auto_filters struct docker_filters f = {0};
+    assert_int_equal(docker_filters_parse("{\"name\":{\"a[\":true}}", known, &f, NULL), 0);
+    assert_true(docker_filters_match_regex(&f, "name", "xa[x"));
+    assert_false(docker_filters_match_regex(&f, "name", "xax"));
+}
+
+/* ---- texts ---------------------------------------------------------------------------------------------------- */
+
+static void test_durations(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t seconds;
+        const char *text;
+    } rows[] = {
+        {-5, "Less than a second"}, {0, "Less than a second"}, {1, "1 second"},
+        {59, "59 seconds"},         {60, "About a minute"},    {119, "About a minute"},
+        {120, "2 minutes"},         {3599, "59 minutes"},      {3600, "About an hour"},
+        {5400, "2 hours"},          {47 * 3600, "47 hours"},   {48 * 3600, "2 days"},
+        {14 * 86400, "2 weeks"},    {60 * 86400, "2 months"},  {730 * 86400, "2 years"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        auto_free char *text = docker_text_duration(rows[i].seconds);
+        assert_string_equal(text, rows[i].text);
+    }
+}
+
+static void test_status(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"{\"status\":\"created\"}", "Created"},
+        {"{\"status\":\"starting\"}", "Created"},
+        {"{\"status\":\"running\",\"started_at\":\"1970-01-01T00:01:35Z\"}", "Up 5 seconds"},
+        {"{\"status\":\"paused\",\"started_at\":\"1970-01-01T00:01:35Z\"}",
+         "Up 5 seconds (Paused)"},
+        {"{\"status\":\"stopping\",\"started_at\":\"1970-01-01T00:01:39Z\"}", "Up 1 second"},
+        {"{\"status\":\"exited\",\"exit_code\":3,\"started_at\":\"1970-01-01T00:01:30Z\","
+         "\"finished_at\":\"1970-01-01T00:01:38Z\"}",
+         "Exited (3) 2 seconds ago"},
+        {"{\"status\":\"removing\"}", "Removal In Progress"},
+        {"{\"status\":\"dead\"}", "Dead"},
+        {"{\"status\":\"what\"}", "Dead"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        auto_json cJSON *doc = cJSON_Parse(rows[i][0]);
+        auto_free char *text = docker_text_status(doc, 100 * VIC_NS_PER_S);
+        assert_string_equal(text, rows[i][1]);
+    }
+}
+
+static void test_times(void **state)
+{
+    (void)state;
+    int64_t ns = 0;
+    assert_int_equal(docker_text_to_ns("12", &ns), 0);
+    assert_int_equal(ns, 12 * VIC_NS_PER_S);
+    assert_int_equal(docker_text_to_ns("12.5", &ns), 0);
+    assert_int_equal(ns, 12500000000);
+    assert_int_equal(docker_text_to_ns("12.000000001", &ns), 0);
+    assert_int_equal(ns, 12000000001);
+    assert_int_equal(docker_text_to_ns("1970-01-01T00:00:01Z", &ns), 0);
+    assert_int_equal(ns, VIC_NS_PER_S);
+    static const char *const bad[] = {"", "x", "1.", "1.x", "99999999999999999999", "1 2"};
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        assert_true(docker_text_to_ns(bad[i], &ns) < 0);
+}
+
+static void test_generated_names_are_valid(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 50; i++) {
+        auto_free char *name = docker_text_random_name(i % 8);
+        assert_non_null(strchr(name, '_'));
+        assert_true(strspn(name, "abcdefghijklmnopqrstuvwxyz_0123456789") == strlen(name));
+    }
+}
+
+static void test_text_becomes_utf8(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *in;
+        size_t len;
+        const char *out;
+    } rows[] = {
+        {"a\0b", 3,
+         "a\xef\xbf\xbd"
+         "b"},
+        {"\xc3\xa4", 2, "\xc3\xa4"},
+        {"\xc3", 1, "\xef\xbf\xbd"},
+        {"\xff\xfe", 2, "\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\xed\xa0\x80", 3, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\xc0\xaf", 2, "\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\xf0\x9f\x98\x80", 4, "\xf0\x9f\x98\x80"},
+        {"", 0, ""},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        auto_free char *out = docker_text_utf8(rows[i].in, rows[i].len);
+        assert_string_equal(out, rows[i].out);
+    }
+}
+
+static void test_credentials_are_seen(void **state)
+{
+    (void)state;
+    assert_false(docker_authheader_has_credentials(NULL));
+    assert_false(docker_authheader_has_credentials(""));
+    assert_false(docker_authheader_has_credentials("e30=")); /* {} */
+    assert_false(docker_authheader_has_credentials("!!!"));
+    assert_false(docker_authheader_has_credentials("eyJ1c2VybmFtZSI6IiJ9"));  /* username "" */
+    assert_true(docker_authheader_has_credentials("eyJ1c2VybmFtZSI6ImEifQ")); /* username a */
+}
+
+/* ---- framing -------------------------------------------------------------------------------------------------- */
+
+static void add(struct docker_mux *m, enum vic_record_type type, const char *text,
+                struct vic_buf *out)
+{
+    const struct vic_record head = {
+        .type = type, .wall_ns = VIC_NS_PER_S, .len = (uint32_t)strlen(text)};
+    docker_mux_add(m, &head, text, out);
+}
+
+static void test_frames(void **state)
+{
+    (void)state;
+    struct docker_mux m = {0};
+    auto_buf struct vic_buf out = {0};
+    add(&m, VIC_RECORD_STDOUT, "hi", &out);
+    add(&m, VIC_RECORD_STDERR, "e", &out);
+    add(&m, VIC_RECORD_STDOUT, "", &out);
+    static const char want[] = "\1\0\0\0\0\0\0\2hi\2\0\0\0\0\0\0\1e";
+    assert_int_equal(out.len, sizeof(want) - 1);
+    assert_memory_equal(out.data, want, out.len);
+}
+
+static void test_timestamps_stand_before_lines(void **state)
+{
+    (void)state;
+    struct docker_mux m = {.is_raw = true, .has_timestamps = true, .has_details = true};
+    auto_buf struct vic_buf out = {0};
+    add(&m, VIC_RECORD_STDOUT, "a\nb", &out);
+    add(&m, VIC_RECORD_STDERR, "E\n", &out);
+    add(&m, VIC_RECORD_STDOUT, "c\n", &out);
+#define T "1970-01-01T00:00:01.000000000Z  "
+    assert_string_equal(vic_buf_str(&out), T "a\n" T "b" T "E\nc\n");
+}
+
+/* ---- documents ------------------------------------------------------------------------------------------------- */
+
+static void assert_golden(cJSON *doc, const char *name)
+{
+    auto_free char *text = cJSON_Print(doc);
+    auto_free char *path = vic_xasprintf("test/golden/docker/%s.json", name);
+    if (getenv("UPDATE_GOLDEN")) {
+        auto_free char *file = vic_xasprintf("%s\n", text);
+        assert_int_equal(vic_file_replace(path, file, strlen(file), 0644, NULL), 0);
+    }
+    auto_free char *want = NULL;
+    size_t len = 0;
+    assert_int_equal(vic_file_read(path, 1u << 20, &want, &len, NULL), 0);
+    assert_int_equal(len, strlen(text) + 1);
+    want[len - 1] = '\0';
+    assert_string_equal(text, want);
+    cJSON_Delete(doc);
+}
+
+static cJSON *load(const char *name)
+{
+    auto_free char *path = vic_xasprintf("test/golden/docker/%s.json", name);
+    auto_free char *text = NULL;
+    size_t len = 0;
+    assert_int_equal(vic_file_read(path, 1u << 20, &text, &len, NULL), 0);
+    cJSON *doc = cJSON_ParseWithLength(text, len);
+    assert_non_null(doc);
+    return doc;
+}
+
+static void test_container_documents(void **state)
+{
+    (void)state;
+    auto_json cJSON *running = load("in-running");
+    auto_json cJSON *exited = load("in-exited");
+    int64_t now = 0;
+    assert_int_equal(vic_clock_parse_rfc3339("2026-11-23T10:00:00Z", &now), 0);
+    assert_golden(docker_inspect_json(running, false), "inspect-running");
+    assert_golden(docker_inspect_json(exited, true), "inspect-exited");
+    assert_golden(docker_summary_json(running, now, false), "summary-running");
+    assert_golden(docker_summary_json(exited, now, true), "summary-exited");
+}
+
+/* Whatever the port layer leaves out, there is a document and no crash. */
+static void test_documents_of_nothing(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {"{}", "{\"state\":1,\"networks\":{},\"annotations\":[]}",
+                                       "{\"refs\":[1,{}],\"config\":[],\"id\":5}"};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        auto_json cJSON *in = cJSON_Parse(rows[i]);
+        cJSON_Delete(docker_inspect_json(in, true));
+        cJSON_Delete(docker_summary_json(in, 0, true));
+        cJSON_Delete(docker_image_inspect_json(in));
+        cJSON_Delete(docker_image_summary_json(in, in));
+        cJSON_Delete(docker_image_history_json(in));
+        cJSON_Delete(docker_event_json(in));
+    }
+}
+
+static void test_image_documents(void **state)
+{
+    (void)state;
+    auto_json cJSON *image = load("in-image");
+    assert_golden(docker_image_inspect_json(image), "image-inspect");
+    assert_golden(docker_image_summary_json(image, NULL), "image-summary");
+    assert_golden(docker_image_history_json(image), "image-history");
+}
+
+static void test_images_are_found(void **state)
+{
+    (void)state;
+    auto_json cJSON *image = load("in-image");
+    auto_json cJSON *images = json_new_arr();
+    json_push(images, json_dup(image));
+    static const struct {
+        const char *text;
+        bool is_found;
+    } rows[] = {
+        {"busybox", true},
+        {"busybox:latest", true},
+        {"docker.io/library/busybox", true},
+        {"busybox:1", false},
+        {"sha256:1111", true},
+        {"1111", true},
+        {"2222", false},
+        {"busybox@sha256:2222222222222222222222222222222222222222222222222222222222222222", true},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        const cJSON *found = NULL;
+        struct vic_err err = {0};
+        int r = docker_image_find(images, rows[i].text, &found, &err);
+        assert_int_equal(r == 0, rows[i].is_found);
+        if (r < 0)
+            assert_int_equal(err.kind, VIC_ERR_NOT_FOUND);
+    }
+    struct vic_err err;
+    const cJSON *found;
+    assert_true(docker_image_find(images, "nosuch", &found, &err) < 0);
+    assert_string_equal(err.message, "No such image: nosuch:latest");
+}
+
+static void test_events(void **state)
+{
+    (void)state;
+    auto_json cJSON *in = cJSON_Parse(
+        "{\"type\":\"container\",\"action\":\"die\",\"id\":\"abc\",\"time_ns\":1500000000,"
+        "\"attributes\":{\"name\":\"n\",\"image\":\"busybox:1\",\"exit_code\":\"3\",\"l\":\"v\"}}");
+    auto_json cJSON *event = docker_event_json(in);
+    assert_golden(json_dup(event), "event-die");
+    static const struct {
+        const char *filters;
+        bool matches;
+    } rows[] = {
+        {"{}", true},
+        {"{\"type\":[\"container\"]}", true},
+        {"{\"type\":[\"image\"]}", false},
+        {"{\"event\":[\"die\",\"start\"]}", true},
+        {"{\"event\":[\"start\"]}", false},
+        {"{\"container\":[\"n\"]}", true},
+        {"{\"container\":[\"ab\"]}", true},
+        {"{\"container\":[\"x\"]}", false},
+        {"{\"image\":[\"busybox\"]}", true},
+        {"{\"image\":[\"busybox:2\"]}", false},
+        {"{\"label\":[\"l=v\"]}", true},
+        {"{\"label\":[\"l=w\"]}", false},
+        {"{\"network\":[\"x\"]}", false},
+        {"{\"daemon\":[\"x\"]}", false},
+    };
+    static const char *const names[] = {"type",  "event",   "container", "image",
+                                        "label", "network", "daemon",    NULL};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        auto_filters struct docker_filters f = {0};
+        assert_int_equal(docker_filters_parse(rows[i].filters, names, &f, NULL), 0);
+        assert_int_equal(docker_event_matches(&f, event), rows[i].matches);
+    }
+}
+
+static void test_configuration(void **state)
+{
+    (void)state;
+    static const char good[] = "{\"portlayer\":\"/p\",\"name\":\"n\",\"insecure_registries\":"
+                               "[\"a:1\"],\"registry_mirrors\":[]}";
+    struct docker_config c;
+    struct vic_err err;
+    assert_int_equal(docker_config_parse(good, strlen(good), &c, &err), 0);
+    assert_string_equal(c.portlayer, "/p");
+    assert_string_equal(c.insecure_registries[0], "a:1");
+    docker_config_release(&c);
+    static const char *const bad[] = {"", "[]", "{}", "{\"portlayer\":1}",
+                                      "{\"portlayer\":\"/p\",\"registry_mirrors\":\"x\"}"};
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        assert_true(docker_config_parse(bad[i], strlen(bad[i]), &c, &err) < 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_route_finds_itself),
+        cmocka_unit_test(test_names_may_hold_slashes),
+        cmocka_unit_test(test_paths_are_cleaned),
+        cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_filters_are_read_in_both_forms),
+        cmocka_unit_test(test_filters_are_refused),
+        cmocka_unit_test(test_labels_must_all_match),
+        cmocka_unit_test(test_a_bad_expression_is_plain_text),
+        cmocka_unit_test(test_durations),
+        cmocka_unit_test(test_status),
+        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_generated_names_are_valid),
+        cmocka_unit_test(test_text_becomes_utf8),
+        cmocka_unit_test(test_credentials_are_seen),
+        cmocka_unit_test(test_frames),
+        cmocka_unit_test(test_timestamps_stand_before_lines),
+        cmocka_unit_test(test_container_documents),
+        cmocka_unit_test(test_documents_of_nothing),
+        cmocka_unit_test(test_image_documents),
+        cmocka_unit_test(test_images_are_found),
+        cmocka_unit_test(test_events),
+        cmocka_unit_test(test_configuration),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
