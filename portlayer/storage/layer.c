@@ -26,6 +26,13 @@
 #define STALL_TIMEOUT_MS 120000
 #define LINE_MAX_BYTES 4096u
 #define LAYER_OPTIONS "cluster_size=64k"
+/* A new disk reads as zeros, so the tables count as cleared and the guest has none to clear.  Identifiers
+ * are fixed: the same size gives the same bytes. */
+#define BASE_FORMAT                                                                                \
+    "mke2fs -q -F -t ext4 -b 4096 -I 256 -i 16384 -m 0 -J size=64 -L vic "                         \
+    "-O 64bit,metadata_csum,^resize_inode -U 7669632d-6c61-4965-8273-000000000001 "                \
+    "-E assume_storage_prezeroed=1,root_owner=0:0,"                                                \
+    "hash_seed=7669632d-6c61-4965-8273-000000000002"
 
 void pl_chain_id(const char *parent, const char *diff_id, char ret_chain[HOST_DIGEST_MAX])
 {
@@ -81,40 +88,14 @@ static int format_base(const struct pl_config *config, const char *raw, const ch
                        struct vic_err *err)
 {
     auto_free char *kib = vic_xasprintf("%juk", (uintmax_t)config->disk_size_bytes / 1024);
-    /* Tables of a new disk read as zeros, so the guest has none to clear.  Fixed identifiers: the same
-     * size gives the same bytes, and chains of one VCH share it. */
-    const char *const mke2fs[] = {"mke2fs",
-                                  "-q",
-                                  "-F",
-                                  "-t",
-                                  "ext4",
-                                  "-b",
-                                  "4096",
-                                  "-I",
-                                  "256",
-                                  "-i",
-                                  "16384",
-                                  "-m",
-                                  "0",
-                                  "-J",
-                                  "size=64",
-                                  "-O",
-                                  "64bit,metadata_csum,^resize_inode",
-                                  "-L",
-                                  "vic",
-                                  "-U",
-                                  "7669632d-6c61-4965-8273-000000000001",
-                                  "-E",
-                                  "assume_storage_prezeroed=1,root_owner=0:0,"
-                                  "hash_seed=7669632d-6c61-4965-8273-000000000002",
-                                  raw,
-                                  kib,
-                                  NULL};
+    auto_strv char **mke2fs = vic_strv_split(BASE_FORMAT, ' ');
+    mke2fs = vic_strv_append(mke2fs, raw);
+    mke2fs = vic_strv_append(mke2fs, kib);
     /* Images have none, and Docker shows none; e2fsck makes one when it needs it. */
     const char *const debugfs[] = {"debugfs", "-w", "-R", "rmdir lost+found", raw, NULL};
     const char *const convert[] = {"qemu-img", "convert",     "-f", "raw", "-O", "qcow2",
                                    "-o",       LAYER_OPTIONS, raw,  tmp,   NULL};
-    int r = pl_spawn_run(mke2fs, "mke2fs", TOOL_TIMEOUT_MS, err);
+    int r = pl_spawn_run((const char *const *)mke2fs, "mke2fs", TOOL_TIMEOUT_MS, err);
     if (r == 0)
         r = pl_spawn_run(debugfs, "debugfs", TOOL_TIMEOUT_MS, err);
     if (r == 0)

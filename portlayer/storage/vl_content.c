@@ -1,4 +1,5 @@
 /* Puts the content of files on the disk: block allocation, extents, holes. */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -64,6 +65,7 @@ int vl_extents_append(struct vl_fs *f, struct vl_extents *x, uint64_t lblk, uint
             x->cap = x->cap ? 2 * x->cap : 4;
             x->v = vic_xrealloc_array(x->v, x->cap, sizeof(*x->v));
         }
+        assert(x->v);
         x->v[x->n++] = (struct vl_extent){.lblk = (uint32_t)lblk, .len = 1, .pblk = pblk};
     }
     x->n_blocks++;

@@ -72,7 +72,7 @@ static int insert(struct vl_fs *f, struct vl_dir *d, const char *name, size_t le
     memcpy(e->name, name, len);
     if (d->n_slots == d->cap) {
         d->cap = d->cap ? 2 * d->cap : FIRST_BUCKETS;
-        d->entries = vic_xrealloc_array(d->entries, d->cap, sizeof(*d->entries));
+        d->entries = vic_xrealloc_array(d->entries, d->cap, sizeof(struct vl_dentry *));
     }
     d->entries[d->n_slots++] = e;
     d->n_live++;
@@ -93,7 +93,7 @@ int vl_dir_add(struct vl_fs *f, struct vl_dir *d, const char *name, size_t len, 
 {
     struct vl_dentry *e = NULL;
     int r = insert(f, d, name, len, ino, type, &e, err);
-    if (r < 0)
+    if (r < 0 || !e)
         return r;
     d->is_dirty = true;
     e->in_layer = true;

@@ -12,8 +12,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
-#define PACKED_BYTES (256u << 10)
-#define UNPACKED_BYTES (256u << 10)
+#define BUFFER_BYTES (256u << 10)
 /* zstd's own default for its command: a frame that wants more memory is refused. */
 #define ZSTD_WINDOW_LOG_MAX 27
 
@@ -33,8 +32,8 @@ struct vl_input {
     size_t packed_at;
     size_t packed_len;
     struct vic_err err;
-    unsigned char packed[PACKED_BYTES];
-    unsigned char unpacked[UNPACKED_BYTES];
+    unsigned char packed[BUFFER_BYTES];
+    unsigned char unpacked[BUFFER_BYTES];
 };
 
 int vl_media_from_string(const char *name, enum vl_media *ret_media)
@@ -72,7 +71,6 @@ static ssize_t unpack_none(struct vl_input *in)
     in->packed_at += n;
     return (ssize_t)n;
 }
-_Static_assert(PACKED_BYTES <= UNPACKED_BYTES, "unpack_none() copies one into the other");
 
 static ssize_t unpack_gzip(struct vl_input *in)
 {
@@ -83,7 +81,7 @@ static ssize_t unpack_gzip(struct vl_input *in)
     in->z.next_in = in->packed + in->packed_at;
     in->z.avail_in = (uInt)avail;
     in->z.next_out = in->unpacked;
-    in->z.avail_out = UNPACKED_BYTES;
+    in->z.avail_out = BUFFER_BYTES;
     int r = inflate(&in->z, Z_NO_FLUSH);
     in->packed_at += avail - in->z.avail_in;
     if (r == Z_STREAM_END) { /* another member may follow */
@@ -93,7 +91,7 @@ static ssize_t unpack_gzip(struct vl_input *in)
     if (r != Z_OK && r != Z_BUF_ERROR)
         return vic_fail(&in->err, VIC_ERR_INVALID, 0, "not valid gzip: %s",
                         in->z.msg ? in->z.msg : "corrupt");
-    return UNPACKED_BYTES - (ssize_t)in->z.avail_out;
+    return BUFFER_BYTES - (ssize_t)in->z.avail_out;
 }
 
 static ssize_t unpack_zstd(struct vl_input *in)
@@ -102,7 +100,7 @@ static ssize_t unpack_zstd(struct vl_input *in)
     if (avail == 0 && !in->in_frame)
         return 0;
     ZSTD_inBuffer from = {in->packed + in->packed_at, avail, 0};
-    ZSTD_outBuffer to = {in->unpacked, UNPACKED_BYTES, 0};
+    ZSTD_outBuffer to = {in->unpacked, BUFFER_BYTES, 0};
     size_t r = ZSTD_decompressStream(in->zstd, &to, &from);
     if (ZSTD_isError(r))
         return vic_fail(&in->err, VIC_ERR_INVALID, 0, "not valid zstd: %s", ZSTD_getErrorName(r));
@@ -171,8 +169,9 @@ int vl_input_digest(struct vl_input *in, char ret_text[VL_DIGEST_TEXT_MAX], stru
     unsigned len = sizeof(md);
     if (EVP_DigestFinal_ex(in->hash, md, &len) != 1)
         return vic_fail(err, VIC_ERR_INTERNAL, 0, "sha256");
-    memcpy(ret_text, "sha256:", 7);
-    vic_str_hex(md, sizeof(md), ret_text + 7);
+    char hex[2 * sizeof(md) + 1];
+    vic_str_hex(md, sizeof(md), hex);
+    (void)snprintf(ret_text, VL_DIGEST_TEXT_MAX, "sha256:%s", hex);
     return 0;
 }
 

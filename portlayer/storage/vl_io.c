@@ -166,7 +166,7 @@ int vl_io_flush(struct vl_io *io, struct vic_err *err)
     r = io->dev->ops->drain(io->dev, err);
     if (r < 0 || io->n_dirty == 0)
         return r;
-    auto_free struct page **dirty = malloc(io->n_dirty * sizeof(*dirty));
+    auto_free struct page **dirty = malloc(io->n_dirty * sizeof(struct page *));
     if (!dirty)
         return vic_fail_errno(err, ENOMEM, "flush");
     size_t n = 0;
@@ -174,7 +174,7 @@ int vl_io_flush(struct vl_io *io, struct vic_err *err)
         for (struct page *p = io->buckets[b]; p; p = p->next)
             if (p->is_dirty)
                 dirty[n++] = p;
-    qsort(dirty, n, sizeof(*dirty), compare_pages);
+    qsort(dirty, n, sizeof(struct page *), compare_pages);
     r = write_sorted(io, dirty, n, err);
     if (r < 0)
         return r;
@@ -262,7 +262,7 @@ static int cache_write(struct vl_io *io, uint64_t offset, size_t len, const unsi
             if (r == 0 && !(p = add(io, block)))
                 r = vic_fail_errno(err, ENOMEM, "write");
         }
-        if (r < 0)
+        if (r < 0 || !p)
             return r;
         /* A block rewritten as it was (most bitmaps, each flush) need not go to the new layer. */
         if (!is_known || p->is_dirty || memcmp(p->data + in_page, data, n) != 0) {

@@ -176,7 +176,7 @@ static int make_file(struct apply *a, struct vl_dir *d, struct vic_err *err)
         return vic_fail(err, VIC_ERR_INVALID, EFBIG, "file too large");
     auto_(release_content) struct vl_content c = {.f = a->f};
     int r = copy_content(a, &c, (uint64_t)size, err);
-    uint32_t ino;
+    uint32_t ino = 0;
     if (r == 0)
         r = vl_inode_take(a->f, false, &ino, err);
     if (r < 0)
@@ -288,7 +288,7 @@ static int make_hardlink(struct apply *a, struct vl_dir *d, const char *target,
                          struct vl_dentry *existing, struct vic_err *err)
 {
     char path[VL_PATH_MAX + 1];
-    struct vl_dentry *to;
+    struct vl_dentry *to = NULL;
     int r = vl_path_clean(target, path, err);
     if (r == 0)
         r = find_link_target(a, path, &to, err);
@@ -302,9 +302,10 @@ static int make_hardlink(struct apply *a, struct vl_dir *d, const char *target,
         if (r == 0) /* the target may have been below what went */
             r = find_link_target(a, path, &to, err);
     }
+    if (r < 0 || !to)
+        return r;
     union vl_inode inode;
-    if (r == 0)
-        r = vl_inode_read(a->f, ino, &inode, err);
+    r = vl_inode_read(a->f, ino, &inode, err);
     if (r < 0)
         return r;
     if (inode.large.i_links_count >= EXT2_LINK_MAX)

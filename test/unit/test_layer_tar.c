@@ -26,22 +26,22 @@
 
 /* One entry; what is left out is a root-owned 0644 (0755) file (directory) of 2023. */
 struct entry {
-    unsigned type; /* AE_IF…; 0 is a file */
     const char *path;
     const char *link; /* target of a symbolic link */
     const char *hardlink;
     const char *data;
     size_t size; /* of data; 0: a string */
-    unsigned perm;
     int64_t uid;
     int64_t gid;
     int64_t mtime;
     long mtime_ns;
-    unsigned major;
-    unsigned minor;
     const char *xattr;
     const char *value;
     size_t value_len;
+    unsigned type; /* AE_IF…; 0 is a file */
+    unsigned perm;
+    unsigned major;
+    unsigned minor;
 };
 
 struct tar {
