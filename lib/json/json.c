@@ -24,7 +24,7 @@ static int check_text(const char *text, size_t len, struct vic_err *err)
     bool in_string = false;
     for (size_t i = 0; i < len; i++) {
         char c = text[i];
-        if (c == '\0' || (in_string && len - i >= 6 && memcmp(text + i, "\\u0000", 6) == 0))
+        if (c == '\0' || (in_string && len - i >= 6 && strncmp(text + i, "\\u0000", 6) == 0))
             return vic_fail(err, VIC_ERR_INVALID, 0, "JSON with a NUL at byte %zu", i);
         if (in_string) {
             if (c == '\\')
@@ -214,7 +214,11 @@ int json_get_strv(const cJSON *obj, const char *path, const char *member, char *
     if (r < 0)
         return r;
     size_t n = arr ? (size_t)cJSON_GetArraySize(arr) : 0;
-    auto_strv char **v = n ? vic_xalloc((n + 1) * sizeof(*v)) : NULL;
+    if (n == 0) {
+        *ret = NULL;
+        return 0;
+    }
+    auto_strv char **v = vic_xalloc((n + 1) * sizeof(*v));
     size_t i = 0;
     const cJSON *e;
     cJSON_ArrayForEach(e, arr)

@@ -175,7 +175,7 @@ int rpc_call(struct rpc_session *s, const char *method, const char *path, const 
 {
     struct rpc_stream *st = NULL;
     int r = start(s, RPC_STREAM_CALL, method, path, body != NULL, &st, err);
-    if (r < 0)
+    if (!st)
         return r;
     st->done = done;
     st->arg = arg;
@@ -196,7 +196,7 @@ int rpc_open(struct rpc_session *s, const char *method, const char *path,
 {
     struct rpc_stream *st = NULL;
     int r = start(s, RPC_STREAM_OPEN, method, path, true, &st, err);
-    if (r < 0)
+    if (!st)
         return r;
     st->events = events;
     st->arg = arg;

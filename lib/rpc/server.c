@@ -79,7 +79,11 @@ static bool may_answer(struct rpc_stream *st)
         rpc_stream_free_husk(st);
         return false;
     }
-    return !st->s->is_over && !st->has_let_go;
+    if (st->s->is_over && !st->has_let_go) {
+        rpc_stream_discard(st, -1); /* before its turn comes to hear that the session ended */
+        return false;
+    }
+    return !st->has_let_go;
 }
 
 void rpc_reply_json(struct rpc_stream *st, cJSON *doc)

@@ -701,6 +701,36 @@ static void freeing_a_session_ends_what_is_open(void **state)
         rpc_reply_error(t.held[i], &why);
 }
 
+static void on_close_answer_others(struct rpc_stream *st, const struct vic_err *err, void *arg)
+{
+    struct seen *seen = arg;
+    (void)st;
+    seen->closes++;
+    for (unsigned i = 0; i < t.n_held; i++)
+        if (t.held[i] != st)
+            rpc_reply_error(t.held[i], err);
+    t.n_held = 0;
+}
+
+static void an_end_may_answer_other_requests(void **state)
+{
+    (void)state;
+    static const struct rpc_stream_events closing = {.on_close = on_close_answer_others};
+    struct answer a = {0};
+    struct seen seen = {0};
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(rpc_call(t.client, "POST", "/v1/hold", NULL, on_answer, &a, NULL, NULL),
+                         0);
+    run();
+    for (unsigned i = 0; i < t.n_held; i++)
+        rpc_stream_set_events(t.held[i], &closing, &seen);
+    rpc_session_free(t.server);
+    t.server = NULL;
+    assert_int_equal(seen.closes, 1); /* the others were let go of before they could hear it */
+    rpc_session_free(t.client);
+    t.client = NULL;
+}
+
 static void on_answer_call_again(const struct vic_err *err, const cJSON *doc, void *arg)
 {
     (void)doc;
@@ -789,6 +819,82 @@ static void garbage_ends_a_session(void **state)
     assert_true(rpc_session_feed(t.server, out, 1, &err) < 0);
 }
 
+/* ---- abuse ---- */
+
+/* A HEADERS frame in plain literals: POST path, then n fields of len bytes. */
+static void add_request(struct vic_buf *b, unsigned char id, const char *path, int n, int len)
+{
+    auto_buf struct vic_buf h = {0};
+    const char *const fields[][2] = {
+        {":method", "POST"}, {":scheme", "http"}, {":authority", "x"}, {":path", path}};
+    for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+        vic_buf_addf(&h, "%c%c%s%c%s", 0, (int)strlen(fields[i][0]), fields[i][0],
+                     (int)strlen(fields[i][1]), fields[i][1]);
+    for (int i = 0; i < n; i++)
+        vic_buf_addf(&h, "%c%cx%c%0*d", 0, 1, len, len, i);
+    const char head[9] = {
+        (char)(h.len >> 16), (char)(h.len >> 8), (char)h.len, 1, 5, 0, 0, 0, (char)id};
+    vic_buf_add(b, head, sizeof(head));
+    vic_buf_add(b, h.data, h.len);
+}
+
+static void a_storm_of_headers_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        int n, len;
+        unsigned handled;
+        bool is_breach; /* the frame is larger than any may be */
+    } storms[] = {{50, 10, 1, false}, {61, 10, 0, false}, {130, 100, 0, false}, {5000, 1, 0, true}};
+    for (size_t i = 0; i < ARRAY_SIZE(storms); i++) {
+        auto_buf struct vic_buf b = {0};
+        vic_buf_add(&b, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 33);
+        add_request(&b, 1, "/v1/echo/a", storms[i].n, storms[i].len);
+        struct rpc_session *s =
+            rpc_session_new_server(routes, ARRAY_SIZE(routes), NULL, NULL, NULL);
+        t.n_handled = 0;
+        assert_int_equal(rpc_session_feed(s, (const uint8_t *)b.data, b.len, NULL), 0);
+        uint8_t out[4096];
+        while (rpc_session_pull(s, out, sizeof(out)) > 0)
+            ;
+        assert_int_equal(t.n_handled, storms[i].handled);
+        assert_int_equal(rpc_session_open_streams(s), 0);
+        assert_int_equal(rpc_session_is_over(s), storms[i].is_breach);
+        rpc_session_free(s);
+    }
+}
+
+static void a_storm_of_resets_ends_the_session(void **state)
+{
+    (void)state;
+    static struct seen seen;
+    seen = (struct seen){0};
+    int n = 0;
+    for (; n < 30000 && !rpc_session_is_over(t.server); n++) {
+        if (rpc_open(t.client, "POST", "/v1/pipe", &all_events, &seen, &seen.st, NULL) < 0)
+            break;
+        while ((int)carry(t.client, t.server) | (int)carry(t.server, t.client))
+            ;
+        if (!rpc_session_is_over(t.server))
+            rpc_stream_cancel(seen.st);
+        while ((int)carry(t.client, t.server) | (int)carry(t.server, t.client))
+            ;
+    }
+    assert_true(n > 4096 && n < 30000);
+    assert_true(rpc_session_is_over(t.server));
+}
+
+static void who_asks_and_does_not_read_is_dropped(void **state)
+{
+    (void)state;
+    static const uint8_t ping[17] = {0, 0, 8, 6};
+    run();
+    int n = 0;
+    while (n < 100000 && rpc_session_feed(t.server, ping, sizeof(ping), NULL) == 0)
+        n++;
+    assert_true(n < 20000);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -816,11 +922,15 @@ int main(void)
         CASE(a_callback_may_cancel_its_own_stream),
         CASE(streams_without_events_are_held_until_let_go),
         CASE(freeing_a_session_ends_what_is_open),
+        CASE(an_end_may_answer_other_requests),
         CASE(a_callback_may_call_again),
         CASE(shutdown_lets_open_streams_finish),
         CASE(pings_are_counted_until_bytes_come),
         CASE(output_is_announced_once),
         CASE(garbage_ends_a_session),
+        CASE(a_storm_of_headers_is_refused),
+        CASE(a_storm_of_resets_ends_the_session),
+        CASE(who_asks_and_does_not_read_is_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
