@@ -24,7 +24,7 @@ static int check_text(const char *text, size_t len, struct vic_err *err)
     bool in_string = false;
     for (size_t i = 0; i < len; i++) {
         char c = text[i];
-        if (c == '\0' || (in_string && len - i >= 6 && strncmp(text + i, "\\u0000", 6) == 0))
+        if (c == '\0' || (in_string && len - i >= 6 && vic_str_starts_with(text + i, "\\u0000")))
             return vic_fail(err, VIC_ERR_INVALID, 0, "JSON with a NUL at byte %zu", i);
         if (in_string) {
             if (c == '\\')
