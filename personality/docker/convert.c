@@ -480,7 +480,9 @@ static void add_warnings(struct docker_create *c, const cJSON *image)
 {
     const cJSON *v;
     const cJSON *volumes = json_member(image, "Volumes");
-    cJSON_ArrayForEach(v, cJSON_IsObject(volumes) ? volumes : NULL)
+    if (!cJSON_IsObject(volumes))
+        volumes = NULL;
+    cJSON_ArrayForEach(v, volumes)
     {
         auto_free char *text = vic_xasprintf(
             "the image's volume %.200s lives on the container's own disk and goes with it",

@@ -157,7 +157,8 @@ bool docker_hijack_write(struct docker_hijack *h, const void *data, size_t len)
     if (h->is_dead || h->is_ending)
         return true;
     vic_buf_add(&h->out, data, len);
-    if (flush(h) < 0)
+    /* Once the writer was told to stop, only the poll sends: it is what tells him to go on. */
+    if (!h->is_throttled && flush(h) < 0)
         vic_buf_clear(&h->out); /* the poll reports the departure */
     h->is_throttled = h->is_throttled || h->out.len >= DOCKER_STREAM_HIGH;
     update(h);

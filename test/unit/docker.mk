@@ -1,5 +1,5 @@
 # The personality's tests link what the program links.
-ifneq ($(wildcard imagec/pull.c),)
+ifneq ($(findstring pull.c,$(imagec_SRC)),)
 TESTS += test_docker_pure test_docker_convert
 test_docker_pure_DIR := test/unit
 test_docker_pure_SRC := test_docker_pure.c
