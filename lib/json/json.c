@@ -49,6 +49,11 @@ static int check_text(const char *text, size_t len, struct vic_err *err)
     return 0;
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 int json_parse(const char *text, size_t len, cJSON **ret_doc, struct vic_err *err)
 {
     int r = check_text(text, len, err);
@@ -59,7 +64,7 @@ int json_parse(const char *text, size_t len, cJSON **ret_doc, struct vic_err *er
     if (!doc)
         return vic_fail(err, VIC_ERR_INVALID, 0, "malformed JSON at byte %zu",
                         end ? (size_t)(end - text) : (size_t)0);
-    while (end < text + len && memchr(" \t\r\n", *end, 4))
+    while (end < text + len && is_blank(*end))
         end++;
     if (end != text + len)
         return vic_fail(err, VIC_ERR_INVALID, 0, "extra bytes after the JSON document at byte %zu",
