@@ -35,11 +35,11 @@ FUZZERS :=
 PRIVATE_PROGS :=
 include $(sort $(wildcard */module.mk */*/module.mk test/unit/*.mk test/fuzz/*.mk))
 
-# $1 = library name; uses $1_DIR, $1_SRC
+# $1 = library name; uses $1_DIR, $1_SRC (or $1_LIB_SRC, where a program has the same name)
 define lib_rules
-$1_OBJ := $$($1_SRC:%.c=$(O)/$$($1_DIR)/%.o)
-ALL_OBJ += $$($1_OBJ)
-$(O)/lib$1.a: $$($1_OBJ)
+$1_LIB_OBJ := $$(patsubst %.c,$(O)/$$($1_DIR)/%.o,$$(or $$($1_LIB_SRC),$$($1_SRC)))
+ALL_OBJ += $$($1_LIB_OBJ)
+$(O)/lib$1.a: $$($1_LIB_OBJ)
 	@echo "  AR      $$@"
 	$(Q)rm -f $$@ && $(AR) rcs $$@ $$^
 endef

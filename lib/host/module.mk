@@ -1,3 +1,3 @@
 LIBS += host
 host_DIR := lib/host
-host_SRC := digest.c listen.c loop.c rpc_conn.c rpc_port.c rpc_uv.c work.c
+host_SRC := digest.c http.c listen.c loop.c rpc_conn.c rpc_port.c rpc_uv.c work.c
