@@ -1,4 +1,4 @@
-ifneq ($(findstring pull.c,$(imagec_SRC)),)
+ifneq ($(findstring pull.c,$(imagec_SRC)$(imagec_LIB_SRC)$(img_SRC)),)
 FUZZERS += fuzz_filters fuzz_create_body fuzz_route
 fuzz_filters_DIR := test/fuzz
 fuzz_filters_SRC := fuzz_filters.c

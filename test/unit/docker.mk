@@ -1,5 +1,5 @@
 # The personality's tests link what the program links.
-ifneq ($(findstring pull.c,$(imagec_SRC)),)
+ifneq ($(findstring pull.c,$(imagec_SRC)$(imagec_LIB_SRC)$(img_SRC)),)
 TESTS += test_docker_pure test_docker_convert
 test_docker_pure_DIR := test/unit
 test_docker_pure_SRC := test_docker_pure.c
