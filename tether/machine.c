@@ -16,6 +16,7 @@
 #include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "tether/device.h"
+#include "tether/devices.h"
 #include "tether/net.h"
 
 #define STATE_DIR "/run/tether"
@@ -103,9 +104,11 @@ int tether_machine_open(const struct tether_machine **ret, struct vic_err *err)
     r = vic_file_mkdir_p(CGROUP_DIR, 0755, err);
     if (r < 0)
         return r;
-    machine.cgroup_fd = open(CGROUP_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    machine.cgroup_fd = open(CGROUP_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (machine.cgroup_fd < 0)
         return vic_fail_errno(err, errno, "open %s", CGROUP_DIR);
+    if ((r = tether_devices_restrict(machine.cgroup_fd, err)) < 0)
+        return r;
     *ret = &machine;
     return 0;
 }

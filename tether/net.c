@@ -174,6 +174,7 @@ static int configure_one(int fd, const struct tether_interface *i, struct vic_er
     int r = add_address(fd, index, i);
     if (r < 0)
         return vic_fail_errno(err, -r, "address of %s", name);
+    /* Packets flow at once; only IFF_RUNNING comes up to a second later, so nothing waits for it. */
     if ((r = set_up(fd, index)) < 0)
         return vic_fail_errno(err, -r, "set %s up", name);
     if (i->gateway.s_addr != INADDR_ANY && (r = add_default_route(fd, index, i->gateway)) < 0)
