@@ -9,6 +9,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/id.h"
 #include "lib/base/list.h"
+#include "lib/base/map.h"
 #include "lib/base/str.h"
 #include "lib/host/listen.h"
 #include "portlayer/api.h"
@@ -34,7 +35,16 @@ struct watch {
     size_t flood_left; /* bytes still to write as the client reads */
 };
 
+/* A blob as it came; nothing is checked. */
+struct blob {
+    struct fake_portlayer *fake;
+    char *digest;
+    struct vic_buf data;
+    bool is_complete;
+};
+
 struct fake_portlayer {
+    struct vic_map blobs; /* digest -> struct blob */
     uv_loop_t *loop;
     struct host_rpc_server *server;
     struct vic_list watches;
@@ -470,6 +480,74 @@ static void on_resize(struct rpc_stream *st, void *arg)
         rpc_reply_json(st, NULL);
 }
 
+/* ---- content ------------------------------------------------------------------------------------ */
+
+static struct blob *blob_of(struct rpc_stream *st, void *arg)
+{
+    struct blob *b = vic_map_get(&fake_of(arg)->blobs, rpc_stream_param(st, "digest"));
+    return b && b->is_complete ? b : NULL;
+}
+
+static void on_content_get(struct rpc_stream *st, void *arg)
+{
+    struct blob *b = blob_of(st, arg);
+    if (!b) {
+        fail(st, VIC_ERR_NOT_FOUND, "no such blob");
+    } else if (rpc_stream_query(st, "stat")) {
+        cJSON *doc = json_new_obj();
+        json_add_str(doc, "digest", b->digest);
+        json_add_i64(doc, "size", (int64_t)b->data.len);
+        rpc_reply_json(st, doc);
+    } else {
+        rpc_reply_begin(st);
+        (void)rpc_stream_write(st, vic_buf_str(&b->data), b->data.len);
+        rpc_stream_end(st);
+    }
+}
+
+static void on_blob_data(struct rpc_stream *st, const uint8_t *data, size_t len, void *arg)
+{
+    struct blob *b = arg;
+    vic_buf_add(&b->data, data, len);
+    rpc_stream_consume(st, len);
+}
+
+static void on_blob_end(struct rpc_stream *st, void *arg)
+{
+    struct blob *b = arg;
+    b->is_complete = true;
+    cJSON *doc = json_new_obj();
+    json_add_str(doc, "digest", b->digest);
+    rpc_reply_json(st, doc);
+}
+
+static void on_content_put(struct rpc_stream *st, void *arg)
+{
+    static const struct rpc_stream_events events = {.on_data = on_blob_data, .on_end = on_blob_end};
+    const char *digest = rpc_stream_param(st, "digest");
+    struct blob *b = vic_map_get(&fake_of(arg)->blobs, digest);
+    if (!b) {
+        b = vic_new(struct blob);
+        b->fake = arg;
+        b->digest = vic_xstrdup(digest);
+        (void)vic_map_put(&fake_of(arg)->blobs, digest, b);
+    }
+    vic_buf_clear(&b->data);
+    rpc_stream_set_events(st, &events, b);
+}
+
+/* Says what becoming disks looks like; the images listed stay the same. */
+static void on_image_create(struct rpc_stream *st, void *arg)
+{
+    static const char lines[] =
+        "{\"layer\":\"" FAKE_DIGEST "\",\"status\":\"extracting\",\"current\":1,\"total\":2}\n"
+        "{\"layer\":\"" FAKE_DIGEST "\",\"status\":\"done\"}\n{\"id\":\"" FAKE_IMAGE_ID "\"}\n";
+    (void)arg;
+    rpc_reply_begin(st);
+    (void)rpc_stream_write(st, lines, strlen(lines));
+    rpc_stream_end(st);
+}
+
 /* ---- streams -------------------------------------------------------------------------------------------------- */
 
 static void on_input(struct rpc_stream *st, const uint8_t *data, size_t len, void *arg)
@@ -564,6 +642,9 @@ static const struct rpc_route routes[] = {
     {"GET", "/v1/info", RPC_BODY_NONE_OR_JSON, on_info},
     {"GET", "/v1/events", RPC_BODY_NONE_OR_JSON, on_events},
     {"GET", "/v1/images", RPC_BODY_NONE_OR_JSON, on_images},
+    {"POST", "/v1/images", RPC_BODY_NONE_OR_JSON, on_image_create},
+    {"GET", "/v1/content/{digest}", RPC_BODY_NONE_OR_JSON, on_content_get},
+    {"PUT", "/v1/content/{digest}", RPC_BODY_STREAM, on_content_put},
     {"GET", "/v1/images/{id}", RPC_BODY_NONE_OR_JSON, on_image},
     {"GET", "/v1/networks", RPC_BODY_NONE_OR_JSON, on_networks},
     {"POST", "/v1/containers", RPC_BODY_NONE_OR_JSON, on_create},
