@@ -14,6 +14,11 @@
 
 #include "lib/base/cleanup.h"
 
+/* gcc's analyzer takes iconv_open()'s failure, (iconv_t)-1, for memory. */
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
+
 #if defined(__SANITIZE_ADDRESS__)
 #define HAS_SANITIZER 1
 #elif defined(__has_feature)
