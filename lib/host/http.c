@@ -253,7 +253,7 @@ static void set_rules(struct host_http_request *r)
 /* One hop: to r->url. */
 static int launch(struct host_http_request *r, struct vic_err *err)
 {
-    struct place p;
+    struct place p = {0};
     int result = place_of(r->url, &p, err);
     if (result < 0)
         return result;
@@ -569,7 +569,7 @@ int host_http_start(struct host_http *h, const struct host_http_get *get,
                     const struct host_http_events *events, void *arg,
                     struct host_http_request **ret_request, struct vic_err *err)
 {
-    struct place p;
+    struct place p = {0};
     int result = place_of(get->url, &p, err);
     if (result < 0)
         return result;
