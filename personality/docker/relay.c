@@ -73,6 +73,13 @@ static void on_input_drain(struct rpc_stream *st, void *arg)
         l->ops->on_input_drain(l, l->arg);
 }
 
+/* The run is over and all of its output is here: there is nobody left to read what a client would type. */
+static void on_output_end(struct rpc_stream *st, void *arg)
+{
+    (void)arg;
+    rpc_stream_end(st);
+}
+
 static void on_close(struct rpc_stream *st, const struct vic_err *err, void *arg)
 {
     (void)st; /* gone with this */
@@ -82,6 +89,7 @@ static void on_close(struct rpc_stream *st, const struct vic_err *err, void *arg
 static const struct rpc_stream_events stream_events = {
     .on_response = on_response,
     .on_data = on_data,
+    .on_end = on_output_end,
     .on_drain = on_input_drain,
     .on_close = on_close,
 };
