@@ -62,11 +62,9 @@ static int read_all(struct tether_port *p)
         if (n > 0) {
             feed(p, data, (size_t)n);
             tether_port_flush(p);
-        } else if (n == 0) {
-            return -1;
-        } else if (errno == EAGAIN) {
+        } else if (n < 0 && errno == EAGAIN) {
             return 0;
-        } else if (errno != EINTR) {
+        } else if (n == 0 || errno != EINTR) {
             return -1;
         }
     }

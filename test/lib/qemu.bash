@@ -1,6 +1,6 @@
 # Bare QEMU for tests, without libvirt: software emulation, so that it runs on every host.
 #
-#   qemu_start NAME ARGS...   starts a VM with the port vic.tether.0; its files are $BATS_TEST_TMPDIR/NAME.*
+#   qemu_start NAME ARGS...   starts a VM with both ports of doc/tether.md; its files are $BATS_TEST_TMPDIR/NAME.*
 #   qemu_sync NAME SECONDS    sends the sync line of lib/rpc/sync.h; succeeds when tether acknowledges it
 #   qemu_stop_all             ends every VM started here; for teardown
 
@@ -12,6 +12,8 @@ qemu_start() {
         -chardev "socket,id=tether,path=$base.sock,server=on,wait=off" \
         -device virtio-serial-pci \
         -device virtserialport,chardev=tether,name=vic.tether.0 \
+        -chardev "file,id=output,path=$base.output,append=on" \
+        -device virtserialport,chardev=output,name=vic.output.0 \
         "$@" </dev/null >"$base.log" 2>&1 3>&- &
     echo $! >"$base.pid"
 }
