@@ -118,7 +118,8 @@ static int place_of(const char *url, struct place *ret_place, struct vic_err *er
     curl_url_cleanup(u);
     if (!ok) {
         place_release(&p);
-        return vic_fail(err, VIC_ERR_INVALID, 0, "'%.200s' is not an http or https URL", url);
+        (void)vic_fail(err, VIC_ERR_INVALID, 0, "'%.200s' is not an http or https URL", url);
+        return -EINVAL; /* said plainly, for clang's analyzer */
     }
     *ret_place = p;
     return 0;
