@@ -83,6 +83,34 @@ static bool was_oom_killed(void)
     return at && at[strlen("oom_kill ")] != '0';
 }
 
+/* Every process of the container is gone when this returns, but for one stuck in the kernel. */
+static void kill_container(void)
+{
+    static const struct timespec patience = {.tv_sec = 5};
+    if (write_file(CGROUP_DIR "/cgroup.kill", "1") < 0)
+        return; /* no cgroup: nothing was started */
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    for (;;) {
+        pid_t pid = waitpid(-1, NULL, WNOHANG);
+        if (pid < 0 || (pid == 0 && sigtimedwait(&child, NULL, &patience) < 0))
+            return;
+    }
+}
+
+/* May be called again: what is not mounted any more is clean. */
+static void settle(void)
+{
+    kill_container();
+    sync();
+    if (umount2(ROOT_DIR, 0) == 0 || errno == EINVAL || errno == ENOENT)
+        return;
+    vic_log(VIC_WARN, "power", NULL, "%s stays mounted: %s", ROOT_DIR, strerror(errno));
+    if (mount(NULL, ROOT_DIR, NULL, MS_REMOUNT | MS_RDONLY, NULL) < 0)
+        vic_log(VIC_WARN, "power", NULL, "and writable: %s", strerror(errno));
+}
+
 static struct tether_machine machine = {
     .root = ROOT_DIR,
     .state_dir = STATE_DIR,
@@ -90,6 +118,7 @@ static struct tether_machine machine = {
     .cgroup_fd = -1,
     .prepare = prepare,
     .was_oom_killed = was_oom_killed,
+    .settle = settle,
 };
 
 int tether_machine_open(const struct tether_machine **ret, struct vic_err *err)
@@ -113,31 +142,9 @@ int tether_machine_open(const struct tether_machine **ret, struct vic_err *err)
     return 0;
 }
 
-/* Every process of the container is gone when this returns, but for one stuck in the kernel. */
-static void kill_container(void)
-{
-    static const struct timespec patience = {.tv_sec = 5};
-    if (write_file(CGROUP_DIR "/cgroup.kill", "1") < 0)
-        return; /* no cgroup: nothing was started */
-    sigset_t child;
-    sigemptyset(&child);
-    sigaddset(&child, SIGCHLD);
-    for (;;) {
-        pid_t pid = waitpid(-1, NULL, WNOHANG);
-        if (pid < 0 || (pid == 0 && sigtimedwait(&child, NULL, &patience) < 0))
-            return;
-    }
-}
-
 void tether_machine_power_off(void)
 {
-    kill_container();
-    sync();
-    if (umount2(ROOT_DIR, 0) < 0 && errno != EINVAL && errno != ENOENT) {
-        vic_log(VIC_WARN, "power", NULL, "%s stays mounted: %s", ROOT_DIR, strerror(errno));
-        if (mount(NULL, ROOT_DIR, NULL, MS_REMOUNT | MS_RDONLY, NULL) < 0)
-            vic_log(VIC_WARN, "power", NULL, "and writable: %s", strerror(errno));
-    }
+    settle();
     (void)reboot(RB_POWER_OFF);
     vic_log(VIC_ERROR, "power", NULL, "power-off failed: %s", strerror(errno));
     for (;;)

@@ -334,6 +334,7 @@ int tether_ack(struct tether *t, struct vic_err *err)
 {
     if (t->state != TETHER_EXITED)
         return vic_fail(err, VIC_ERR_CONFLICT, 0, "nothing exited");
+    t->machine->settle(); /* before the answer: the host may pull the plug as soon as it has it */
     end_when_flushed(t);
     return 0;
 }

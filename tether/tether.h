@@ -26,6 +26,9 @@ struct tether_machine {
     /* Gets disk and interfaces ready. */
     int (*prepare)(const struct tether_config *c, struct vic_err *err);
     bool (*was_oom_killed)(void);
+    /* Kills what is left of the container and makes its disk clean: nothing can be lost from here on,
+     * however the VM ends. */
+    void (*settle)(void);
 };
 
 enum tether_state {

@@ -48,6 +48,15 @@ static bool was_oom_killed(void)
     return false;
 }
 
+/* Leaves a mark that the test looks for as soon as the acknowledgement is answered. */
+static void settle(void)
+{
+    auto_free char *mark = vic_xasprintf("%s/settled", dir);
+    auto_close int fd = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        abort();
+}
+
 static _Noreturn void be_tether(int rpc_fd)
 {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves none behind */
@@ -57,7 +66,8 @@ static _Noreturn void be_tether(int rpc_fd)
                                      .nofile = NOFILE,
                                      .cgroup_fd = -1,
                                      .prepare = prepare,
-                                     .was_oom_killed = was_oom_killed};
+                                     .was_oom_killed = was_oom_killed,
+                                     .settle = settle};
     struct vic_err err = {0};
     struct tether *t = NULL;
     int out = open(output_path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
@@ -164,7 +174,11 @@ static void await_output(struct run *run, const char *want)
 static void end_run(struct run *run)
 {
     await_state(run, "exited");
+    auto_free char *mark = vic_xasprintf("%s/settled", dir);
+    (void)unlink(mark);
     call(run, "/v1/ack", "{\"exit\":true}");
+    assert_int_equal(vic_file_exists(mark),
+                     1); /* the disk is clean before the host may pull the plug */
     finish(run);
 }
 
