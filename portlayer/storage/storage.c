@@ -16,6 +16,7 @@
 
 /* QEMU's user may search the folders and read what it is given, no more. */
 #define FOLDER_MODE 0711
+#define EMPTY_INDEX "{\"schemaVersion\":2,\"manifests\":[]}"
 
 static int read_index(struct pl_storage *s, struct vic_err *err)
 {
@@ -23,7 +24,7 @@ static int read_index(struct pl_storage *s, struct vic_err *err)
     auto_free char *text = NULL;
     size_t len;
     if (vic_file_exists(path) == 0)
-        return vic_file_replace(path, "{\"schemaVersion\":2,\"manifests\":[]}", 35, 0644, err);
+        return vic_file_replace(path, EMPTY_INDEX, strlen(EMPTY_INDEX), 0644, err);
     int r = vic_file_read(path, PL_INDEX_MAX, &text, &len, err);
     if (r < 0)
         return r;
