@@ -31,7 +31,11 @@ char *vic_xstrdup(const char *s)
 
 char *vic_xstrndup(const char *s, size_t n)
 {
-    return checked(strndup(s, n));
+    n = strnlen(s, n);
+    char *copy = checked(malloc(n + 1));
+    memcpy(copy, s, n);
+    copy[n] = '\0';
+    return copy;
 }
 
 char *vic_xstrdup_or_null(const char *s)
