@@ -14,7 +14,7 @@ teardown() { remove_all run-; }
     for code in 0 1 42 255; do
         run -"$code" dk run --rm busybox sh -c "exit $code"
     done
-    run -137 dk run --rm busybox sh -c 'kill -9 $$'
+    run -137 dk run --rm busybox sh -c 'sh -c "kill -9 \$\$"; exit $?'
 }
 
 @test "a command that does not exist is 127, one that cannot be executed 126" {
@@ -27,7 +27,7 @@ teardown() { remove_all run-; }
 }
 
 @test "a failed start leaves a created container with the reason" {
-    run dk run --name run-bad busybox no-such-command
+    run -127 dk run --name run-bad busybox no-such-command
     equal "created 127" "$(state run-bad)"
     run -0 dk inspect -f '{{.State.Error}}' run-bad
     expect "no-such-command"
@@ -59,8 +59,11 @@ teardown() { remove_all run-; }
         -c 'id -u; id -g; echo $A; pwd; hostname; cat /etc/hostname; grep box /etc/hosts'
     equal "1234 1235 b /var/tmp" "${lines[*]:0:4}"
     expect box.example.org
-    run -0 dk run --rm busybox:user
-    [ "$status" = 0 ]
+    dk pull -q "$(image busybox:user)"
+    run -0 dk run --rm --entrypoint id "$(image busybox:user)" -u
+    expect "the image's volume /data lives on the container's own disk"
+    equal 1000 "${lines[-1]}"
+    run -0 dk rmi "$(image busybox:user)"
 }
 
 @test "an unknown user is refused with Docker's words" {
@@ -69,10 +72,11 @@ teardown() { remove_all run-; }
 }
 
 @test "the process is PID 1, sees no tether, and has Docker's mounts" {
-    run -0 dk run --rm busybox sh -c 'echo $$; ps | wc -l; ls /init /lib/modules/load-order 2>&1; ls -d /dev/shm /dev/pts /proc /sys; echo >/proc/sysrq-trigger'
+    run -0 dk run --rm busybox sh -c 'echo $$; ps | wc -l; ls /init /lib/modules/load-order 2>&1; ls -d /dev/shm /dev/pts /proc /sys; touch /proc/sysrq-trigger 2>&1 || :'
     equal 1 "${lines[0]}"
     expect "No such file"
     expect /dev/shm
+    expect "Read-only file system"
 }
 
 @test "create, start -a, restart, stop, kill, rename, wait and rm" {
@@ -94,14 +98,19 @@ teardown() { remove_all run-; }
     expect "No such container"
 }
 
+ready() { [ "$(dk logs "$1")" = ready ]; }
+
 @test "stop sends the stop signal, and kills what ignores it" {
-    dk run -d --name run-stop1 busybox sh -c 'trap "exit 7" TERM; while :; do sleep 0.1; done'
+    dk run -d --name run-stop1 busybox sh -c 'trap "exit 7" TERM; echo ready; while :; do sleep 0.1; done'
+    wait_for 20 ready run-stop1
     run -0 dk stop run-stop1
     equal "exited 7" "$(state run-stop1)"
-    dk run -d --name run-stop2 --stop-signal USR1 busybox sh -c 'trap "exit 8" USR1; trap "" TERM; while :; do sleep 0.1; done'
+    dk run -d --name run-stop2 --stop-signal USR1 busybox sh -c 'trap "exit 8" USR1; trap "" TERM; echo ready; while :; do sleep 0.1; done'
+    wait_for 20 ready run-stop2
     run -0 dk stop run-stop2
     equal "exited 8" "$(state run-stop2)"
-    dk run -d --name run-stop3 busybox sh -c 'trap "" TERM; while :; do sleep 0.1; done'
+    dk run -d --name run-stop3 busybox sh -c 'trap "" TERM; echo ready; while :; do sleep 0.1; done'
+    wait_for 20 ready run-stop3
     run -0 dk stop -t 1 run-stop3
     equal "exited 137" "$(state run-stop3)"
     run -0 dk stop run-stop3 # again: no error
