@@ -25,7 +25,7 @@ docker_cli_debian() {
 }
 
 docker_cli() {
-    if DOCKER=$(command -v docker); then return 0; fi
+    if DOCKER=$(type -P docker); then return 0; fi
     docker_cli_debian "$1" || return
     # shellcheck disable=SC2034 # for the caller
     DOCKER=$DOCKER_DEBIAN
