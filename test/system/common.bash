@@ -4,6 +4,7 @@ bats_require_minimum_version 1.5.0
 . "$BATS_TEST_DIRNAME/../lib/vch.bash"
 
 # expect TEXT: the last `run`'s output holds it.
+# shellcheck disable=SC2154 # run sets output and status
 expect() {
     if [[ $output != *"$1"* ]]; then
         printf 'expected: %s\nin status %s: %s\n' "$1" "$status" "$output" >&2
