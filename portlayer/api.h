@@ -67,6 +67,8 @@
  *  GET  /v1/content/{digest}           stream of its bytes
  *  PUT  /v1/content/{digest}?size=N    stream in -> {"digest","size"}; visible only when size and digest
  *        are right (INVALID otherwise); a blob that is there already is answered at once.
+ *  POST /v1/content/sweep {"digests":[digest,...]}   at most 1024; drops those of them that no image and
+ *        no commit in progress uses: what a failed pull has brought.
  *  POST /v1/images   {"manifest":digest,"media_type","refs":[string,...]}
  *        stream of lines: {"layer":digest,"status":"extracting"|"done"|"exists","current","total"}...
  *        then {"id"} or {"error":{"kind","message","missing":[digest,...]?}}.  All blobs must be there;
@@ -105,6 +107,7 @@
 #define PL_SPEC_ARGS_MAX                                                                           \
     (256u << 10) /* bytes of args and env together: the guest's exec limit is 2 MiB */
 #define PL_CONTENT_MAX (64ull << 30) /* bytes of one blob */
+#define PL_SWEEP_MAX 1024            /* digests of one sweep */
 
 /*
  * The client is lib/host/rpc_uv's: host_rpc_client_new(loop, path of the port-layer socket), then

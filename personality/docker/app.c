@@ -6,6 +6,7 @@
 #include "personality/docker/hijack.h"
 #include "personality/docker/server.h"
 #include "personality/docker/sink.h"
+#include "personality/docker/sweep.h"
 #include "personality/docker/version.h"
 
 struct docker_app {
@@ -55,6 +56,7 @@ void docker_app_free(struct docker_app *app)
         docker_server_close(app->servers[i]);
     img_client_free(app->docker.registry);
     host_rpc_client_close(app->docker.pl);
+    docker_sweep_release(&app->docker);
     docker_config_release(&app->docker.config);
     free(app->servers);
     free(app);

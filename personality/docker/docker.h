@@ -1,6 +1,8 @@
 /* What every handler of vic-docker reaches: the loop, the port layer, the registry client. */
 #pragma once
 
+#include <stdbool.h>
+
 #include <uv.h>
 
 #include "imagec/imagec.h"
@@ -21,4 +23,8 @@ struct docker {
     struct img_sink sink; /* the port layer's content store; one, so that pulls share blobs */
     struct docker_config config;
     struct vic_list hijacks; /* connections taken over from HTTP */
+    unsigned n_pulls;        /* in progress */
+    bool has_failed_pull;    /* since none was in progress */
+    char **fresh;            /* owned vector: digests that pulls have brought since then */
+    size_t n_fresh;
 };

@@ -10,6 +10,7 @@
 #include "personality/docker/handlers.h"
 #include "personality/docker/images.h"
 #include "personality/docker/intent.h"
+#include "personality/docker/sweep.h"
 #include "portlayer/api.h"
 
 #define PROGRESS_EVERY_MS 100 /* between two numbers of one layer */
@@ -26,6 +27,9 @@ struct pull {
     char *new_id;
     struct vic_err error; /* of the commit; kind NONE while there is none */
     bool has_begun;
+    bool has_failed;
+    bool is_missing;  /* the commit misses blobs that were there */
+    bool is_repeated; /* for that reason, once */
 };
 
 struct told {
@@ -34,6 +38,7 @@ struct told {
 
 static void pull_free(struct pull *p)
 {
+    docker_sweep_pull_ends(p->req->docker, p->has_failed);
     if (p->img)
         img_pull_cancel(p->img);
     if (p->commit)
@@ -106,6 +111,7 @@ static void begin(struct pull *p)
 static void fail(struct pull *p, const struct vic_err *err)
 {
     struct vic_err told = *err;
+    p->has_failed = true;
     if (err->kind == VIC_ERR_UNAVAILABLE) {
         told.kind = VIC_ERR_INTERNAL; /* as Docker answers when a registry is away */
         if (strcmp(p->ref.domain, "docker.io") == 0 && !strstr(err->message, "--registry-mirror"))
@@ -156,9 +162,11 @@ static void on_commit_doc(const cJSON *doc, void *arg)
     const char *id = json_str(doc, "id", "");
     if (id[0] && !p->new_id)
         p->new_id = vic_xstrdup(id);
-    if (error)
+    if (error) {
+        p->is_missing = json_member(error, "missing") != NULL;
         (void)vic_fail(&p->error, vic_err_kind_from_string(json_str(error, "kind", "internal")), 0,
-                       "%s", json_str(error, "message", "the image could not be unpacked"));
+                       "failed to register layer: %s", json_str(error, "message", ""));
+    }
     if (layer[0] == '\0')
         return;
     begin(p);
@@ -182,6 +190,8 @@ static void on_commit_data(struct rpc_stream *st, const uint8_t *data, size_t le
     rpc_stream_consume(st, len);
 }
 
+static void pull_again(struct pull *p);
+
 static void on_commit_close(struct rpc_stream *st, const struct vic_err *err, void *arg)
 {
     struct pull *p = arg;
@@ -193,7 +203,10 @@ static void on_commit_close(struct rpc_stream *st, const struct vic_err *err, vo
                                         .message = "the port layer did not say how it went"};
     if (!err && !p->new_id)
         err = &none;
-    if (err)
+    bool is_again = err == &p->error && p->is_missing && !p->is_repeated;
+    if (is_again)
+        pull_again(p);
+    else if (err)
         fail(p, err);
     else
         succeed(p);
@@ -285,6 +298,30 @@ static void on_pulled(const struct vic_err *err, const struct img_pulled *pulled
     commit(p, pulled);
 }
 
+static void fetch(struct pull *p)
+{
+    static const struct img_pull_events events = {
+        .on_resolved = on_resolved, .on_progress = on_progress, .on_done = on_pulled};
+    struct docker *d = p->req->docker;
+    const char *platform = docker_req_query_or(p->req, "platform", "");
+    struct vic_err err;
+    if (img_pull_start(d->registry, &p->ref, platform[0] ? platform : NULL, &d->sink, &events, p,
+                       &p->img, &err) < 0) {
+        p->img = NULL;
+        fail(p, &err);
+    }
+}
+
+/* Blobs were there when the pull looked, and were swept before the commit: fetch them. */
+static void pull_again(struct pull *p)
+{
+    p->is_repeated = true;
+    p->is_missing = false;
+    p->error = (struct vic_err){0};
+    pl_lines_free(TAKE_PTR(p->lines));
+    fetch(p);
+}
+
 static void on_gone(void *arg)
 {
     pull_free(arg);
@@ -292,8 +329,6 @@ static void on_gone(void *arg)
 
 static void on_images(struct docker_req *r, const struct vic_err *err, const cJSON *doc, void *arg)
 {
-    static const struct img_pull_events events = {
-        .on_resolved = on_resolved, .on_progress = on_progress, .on_done = on_pulled};
     static const struct docker_req_events watch = {.on_gone = on_gone};
     struct pull *p = arg;
     if (err || r->is_gone) {
@@ -306,13 +341,7 @@ static void on_images(struct docker_req *r, const struct vic_err *err, const cJS
     if (docker_image_find(json_member(doc, "images"), full, &image, NULL) == 0)
         p->old_id = vic_xstrdup(json_str(image, "id", ""));
     docker_req_watch(r, &watch, p);
-    const char *platform = docker_req_query_or(r, "platform", "");
-    struct vic_err mine;
-    if (img_pull_start(r->docker->registry, &p->ref, platform[0] ? platform : NULL,
-                       &r->docker->sink, &events, p, &p->img, &mine) < 0) {
-        p->img = NULL;
-        fail(p, &mine);
-    }
+    fetch(p);
 }
 
 /* ---- the request ---------------------------------------------------------------------------------------------- */
@@ -367,5 +396,6 @@ void docker_image_create(struct docker_req *r)
     }
     struct pull *p = vic_new(struct pull);
     *p = (struct pull){.req = docker_req_ref(r), .ref = ref};
+    docker_sweep_pull_begins(r->docker);
     docker_intent(r, "GET", "/v1/images", NULL, on_images, p);
 }

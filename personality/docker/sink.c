@@ -11,6 +11,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/banned.h"
 #include "lib/base/buf.h"
+#include "personality/docker/sweep.h"
 
 /* ---- stat ------------------------------------------------------------------------------------------------ */
 
@@ -163,6 +164,7 @@ static int sink_open(void *arg, const char *digest, uint64_t size,
         writer_free(w);
         return r;
     }
+    docker_sweep_brought(d, digest);
     *ret_writer = w;
     return 0;
 }

@@ -352,3 +352,69 @@ void pl_blob_get(struct rpc_stream *st, void *arg)
     rpc_stream_set_events(st, &download_events, d);
     download_next(d);
 }
+
+/* ---- away ---------------------------------------------------------------------------------- */
+
+struct sweep {
+    struct rpc_stream *st; /* NULL when the peer has gone */
+};
+
+static void on_sweep_close(struct rpc_stream *st, const struct vic_err *err, void *arg)
+{
+    (void)st;
+    (void)err;
+    struct sweep *w = arg;
+    w->st = NULL;
+}
+
+static void on_swept(struct pl_op *op, int result, const struct vic_err *err)
+{
+    struct sweep *w = op->arg;
+    struct rpc_stream *st = w->st;
+    free(w);
+    if (!st)
+        return;
+    rpc_stream_set_events(st, &no_events, NULL);
+    if (result < 0)
+        rpc_reply_error(st, err);
+    else
+        rpc_reply_json(st, NULL);
+}
+
+static int parse_sweep(const cJSON *doc, char ***ret_digests, struct vic_err *err)
+{
+    auto_strv char **digests = NULL;
+    if (!cJSON_IsObject(doc))
+        return vic_fail(err, VIC_ERR_INVALID, 0, "expected an object");
+    int r = json_get_strv(doc, "", "digests", &digests, err);
+    if (r < 0)
+        return r;
+    if (cJSON_GetArraySize(doc) != 1 || !digests)
+        return vic_fail(err, VIC_ERR_INVALID, 0, "expected the member 'digests' alone");
+    if (vic_strv_len(digests) > PL_SWEEP_MAX)
+        return vic_fail(err, VIC_ERR_INVALID, 0, "digests: more than %d", PL_SWEEP_MAX);
+    for (char *const *d = digests; *d; d++)
+        if (!host_digest_is_valid(*d))
+            return vic_fail(err, VIC_ERR_INVALID, 0,
+                            "digests: expected 'sha256:' and 64 hex digits");
+    *ret_digests = TAKE_PTR(digests);
+    return 0;
+}
+
+void pl_blob_sweep(struct rpc_stream *st, void *arg)
+{
+    static const struct rpc_stream_events events = {.on_close = on_sweep_close};
+    struct pl *pl = arg;
+    char **digests;
+    struct vic_err err;
+    if (parse_sweep(rpc_stream_json(st), &digests, &err) < 0) {
+        rpc_reply_error(st, &err);
+        return;
+    }
+    struct sweep *w = vic_new(struct sweep);
+    w->st = st;
+    rpc_stream_set_events(st, &events, w);
+    struct pl_op *op = pl_op_new(pl->storage, NULL, on_swept, w);
+    op->try_blobs = digests;
+    pl_op_start(op);
+}

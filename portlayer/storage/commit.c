@@ -134,7 +134,12 @@ static void commit_end(struct pl_commit *c, const struct vic_err *err)
     vic_list_remove(&c->link);
     /* Layers that only this commit wanted go; and its blobs too when they can never make an image. */
     if (err && c->docs.image) {
-        char **blobs = err->kind == VIC_ERR_INVALID ? vic_strv_dup(c->docs.image->blobs) : NULL;
+        char **blobs = NULL;
+        if (err->kind == VIC_ERR_INVALID) {
+            blobs = vic_strv_dup(c->docs.image->blobs);
+            blobs = vic_strv_append(blobs, c->docs.row.image);
+            blobs = vic_strv_append(blobs, c->manifest);
+        }
         pl_gc_start(c->s, blobs);
     }
     uv_close((uv_handle_t *)&c->timer, on_timer_closed);

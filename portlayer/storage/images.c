@@ -286,6 +286,7 @@ static void remove_image(struct rpc_stream *st, void *arg)
 const struct rpc_route pl_storage_routes[] = {
     {"GET", "/v1/content/{digest}", RPC_BODY_NONE_OR_JSON, pl_blob_get},
     {"PUT", "/v1/content/{digest}", RPC_BODY_STREAM, pl_blob_put},
+    {"POST", "/v1/content/sweep", RPC_BODY_NONE_OR_JSON, pl_blob_sweep},
     {"POST", "/v1/images", RPC_BODY_NONE_OR_JSON, pl_commit_handle},
     {"GET", "/v1/images", RPC_BODY_NONE_OR_JSON, list_images},
     {"GET", "/v1/images/{id}", RPC_BODY_NONE_OR_JSON, get_image},

@@ -101,6 +101,7 @@ void pl_commits_wake(struct pl_storage *s); /* an op is over */
 /* blobs.c */
 void pl_blob_get(struct rpc_stream *st, void *arg);
 void pl_blob_put(struct rpc_stream *st, void *arg);
+void pl_blob_sweep(struct rpc_stream *st, void *arg);
 
 /* images.c */
 void pl_image_emit(struct pl_storage *s, const char *action, const char *id, const char *ref);

@@ -470,7 +470,52 @@ static void test_a_bad_layer_leaves_nothing(void **state)
     assert_int_equal(count_files(f->root, "layers"), 0);
     uint64_t size;
     assert_true(pl_content_stat(f->content, m.blob[1], &size, NULL) < 0);
+    assert_true(pl_content_stat(f->content, m.id, &size, NULL) < 0);
+    assert_true(pl_content_stat(f->content, m.manifest, &size, NULL) < 0);
     request_release(&st);
+}
+
+static enum vic_err_kind sweep(struct fixture *f, const char *body)
+{
+    struct rpc_stream st = {0};
+    assert_int_equal(json_parse(body, strlen(body), &st.body, NULL), 0);
+    ask(f, "POST", "/v1/content/sweep", &st);
+    run(f);
+    assert_true(st.is_over);
+    enum vic_err_kind kind = st.err.kind;
+    request_release(&st);
+    return kind;
+}
+
+static void test_a_sweep_drops_what_no_image_uses(void **state)
+{
+    struct fixture *f = *state;
+    struct made used = commit(f, two, 2, "a:1");
+    struct made orphan = make_image(f, other_two, 2);
+    auto_free char *body =
+        vic_xasprintf("{\"digests\":[\"%s\",\"%s\",\"%s\",\"%s\",\"%s\"]}", orphan.blob[0],
+                      orphan.blob[1], orphan.id, orphan.manifest, used.manifest);
+    assert_int_equal(sweep(f, body), VIC_ERR_NONE);
+    uint64_t size;
+    assert_int_equal(pl_content_stat(f->content, used.manifest, &size, NULL), 0);
+    assert_int_equal(pl_content_stat(f->content, used.blob[0], &size, NULL), 0); /* shared */
+    assert_true(pl_content_stat(f->content, orphan.blob[1], &size, NULL) < 0);
+    assert_true(pl_content_stat(f->content, orphan.id, &size, NULL) < 0);
+    assert_true(pl_content_stat(f->content, orphan.manifest, &size, NULL) < 0);
+}
+
+static void test_bad_sweeps_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const bad[] = {
+        "[]",
+        "{}",
+        "{\"digests\":\"x\"}",
+        "{\"digests\":[\"../../etc\"]}",
+        "{\"digests\":[],\"more\":1}",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        assert_int_equal(sweep(f, bad[i]), VIC_ERR_INVALID);
 }
 
 static void test_a_client_that_leaves_stops_the_commit(void **state)
@@ -669,6 +714,8 @@ int main(void)
         TEST(test_layers_are_shared_and_made_once),
         TEST(test_missing_blobs_are_listed),
         TEST(test_a_bad_layer_leaves_nothing),
+        TEST(test_a_sweep_drops_what_no_image_uses),
+        TEST(test_bad_sweeps_are_refused),
         TEST(test_a_client_that_leaves_stops_the_commit),
         TEST(test_bad_commits_are_refused),
         TEST(test_removal_keeps_what_others_use),
