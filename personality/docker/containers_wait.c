@@ -12,6 +12,7 @@ struct wait {
     struct docker_req *req;
     struct pl_lines *lines;
     bool is_answered;
+    bool for_removal;
 };
 
 static void on_begin(struct docker_relay *l, void *arg)
@@ -28,8 +29,9 @@ static void on_doc(const cJSON *doc, void *arg)
     w->is_answered = true;
     auto_json cJSON *out = json_new_obj();
     json_add_i64(out, "StatusCode", json_i64(doc, "exit_code", 0));
+    /* Who waits for the removal was told by the start what went wrong. */
     const char *error = json_str(doc, "error", "");
-    if (error[0])
+    if (error[0] && !w->for_removal)
         json_add_str(json_add_obj(out, "Error"), "Message", error);
     (void)docker_stream_json(w->req, out);
 }
@@ -81,6 +83,7 @@ void docker_container_wait(struct docker_req *r)
     }
     struct wait *w = vic_new(struct wait);
     w->req = r;
+    w->for_removal = strcmp(condition, "removed") == 0;
     w->lines = pl_lines_new(on_doc, w);
     auto_free char *encoded = rpc_encode(r->name);
     auto_free char *path = vic_xasprintf("/v1/containers/%s/wait?condition=%s", encoded,
