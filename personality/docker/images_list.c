@@ -15,36 +15,51 @@ static const char *const known_filters[] = {"before",    "dangling", "label",
                                             "reference", "since",    NULL};
 
 /* A pattern is for the name, with or without tag. */
-static bool matches_pattern(const char *pattern, const cJSON *refs)
+static bool matches_pattern(const char *pattern, const char *ref)
 {
-    const cJSON *r;
-    cJSON_ArrayForEach(r, refs)
-    {
-        if (!cJSON_IsString(r))
-            continue;
-        auto_free char *familiar = docker_image_familiar(r->valuestring);
-        if (fnmatch(pattern, familiar, FNM_PATHNAME) == 0 ||
-            fnmatch(pattern, r->valuestring, FNM_PATHNAME) == 0)
+    auto_free char *familiar = docker_image_familiar(ref);
+    if (fnmatch(pattern, familiar, FNM_PATHNAME) == 0 || fnmatch(pattern, ref, FNM_PATHNAME) == 0)
+        return true;
+    char *slash = strrchr(familiar, '/');
+    char *end = strpbrk(slash ? slash : familiar, ":@");
+    if (end)
+        *end = '\0';
+    return fnmatch(pattern, familiar, FNM_PATHNAME) == 0;
+}
+
+static bool matches_any_pattern(char *const *patterns, const char *ref)
+{
+    for (; *patterns; patterns++)
+        if (matches_pattern(*patterns, ref))
             return true;
-        char *slash = strrchr(familiar, '/');
-        char *end = strpbrk(slash ? slash : familiar, ":@");
-        if (end)
-            *end = '\0';
-        if (fnmatch(pattern, familiar, FNM_PATHNAME) == 0)
-            return true;
-    }
     return false;
 }
 
 static bool matches_reference(const struct docker_filters *f, const cJSON *image)
 {
     char *const *patterns = docker_filters_get(f, "reference");
+    const cJSON *r;
     if (!patterns)
         return true;
-    for (; *patterns; patterns++)
-        if (matches_pattern(*patterns, json_member(image, "refs")))
+    cJSON_ArrayForEach(r, json_member(image, "refs"))
+    {
+        if (cJSON_IsString(r) && matches_any_pattern(patterns, r->valuestring))
             return true;
+    }
     return false;
+}
+
+/* As Docker does, a list by reference tells only the names that were asked for. */
+static void drop_other_names(const struct docker_filters *f, cJSON *names)
+{
+    char *const *patterns = docker_filters_get(f, "reference");
+    for (int i = patterns ? cJSON_GetArraySize(names) : 0; i-- > 0;) {
+        const char *familiar = cJSON_GetArrayItem(names, i)->valuestring;
+        auto_free char *full = NULL;
+        if (docker_image_normalise(familiar, &full, NULL) < 0 ||
+            !matches_any_pattern(patterns, full))
+            cJSON_DeleteItemFromArray(names, i);
+    }
 }
 
 static bool has_tag(const cJSON *image)
@@ -105,7 +120,10 @@ static int list(const struct docker_req *r, const cJSON *images, cJSON *out, str
             (b.has_since && created <= b.since) || !matches_reference(&f, i) ||
             !docker_filters_match_kv(&f, "label", labels))
             continue;
-        json_push(out, docker_image_summary_json(i, NULL));
+        cJSON *summary = docker_image_summary_json(i, NULL);
+        drop_other_names(&f, cJSON_GetObjectItemCaseSensitive(summary, "RepoTags"));
+        drop_other_names(&f, cJSON_GetObjectItemCaseSensitive(summary, "RepoDigests"));
+        json_push(out, summary);
     }
     return 0;
 }
