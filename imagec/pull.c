@@ -332,10 +332,15 @@ static int check_platform(struct img_pull *p, const struct oci_config *c, struct
                         "image operating system \"%s\" cannot be used on this platform", have->os);
     bool fits = vic_str_eq(have->os, p->platform.os) &&
                 vic_str_eq(have->architecture, p->platform.architecture);
-    if (!p->has_platform || fits)
+    bool is_silent = have->architecture[0] == '\0';
+    if (fits || (is_silent && !p->has_platform))
         return 0;
     auto_free char *wanted = oci_platform_to_string(&p->platform);
     auto_free char *actual = oci_platform_to_string(have);
+    if (!p->has_platform)
+        return vic_fail(err, VIC_ERR_INTERNAL, 0,
+                        "the image's platform (%s) does not match this host's (%s)", actual,
+                        wanted);
     return vic_fail(
         err, VIC_ERR_NOT_FOUND, 0,
         "image was found but does not match the specified platform: wanted %s, actual: %s", wanted,

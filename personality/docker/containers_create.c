@@ -4,6 +4,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/banned.h"
 #include "lib/base/str.h"
+#include "lib/oci/oci.h"
 #include "personality/docker/convert.h"
 #include "personality/docker/handlers.h"
 #include "personality/docker/images.h"
@@ -98,13 +99,30 @@ static int check_platform(const struct docker_req *r, const cJSON *image, const 
                     ref, platform);
 }
 
+/* A VM has its host's processor. */
+static int check_host(const cJSON *image, const char *ref, struct vic_err *err)
+{
+    const char *architecture = json_str(json_member(image, "config"), "architecture", "");
+    struct oci_platform host;
+    oci_platform_host(&host);
+    int r = 0;
+    if (architecture[0] && strcmp(architecture, host.architecture) != 0)
+        r = vic_fail(err, VIC_ERR_INVALID, 0,
+                     "the platform of image %.200s (linux/%.40s) does not match this host's "
+                     "(linux/%s): it cannot run here",
+                     ref, architecture, host.architecture);
+    oci_platform_release(&host);
+    return r;
+}
+
 static int use_image(struct docker_req *r, struct create *c, const cJSON *images,
                      struct vic_err *err)
 {
     const char *ref = json_str(c->body, "Image", "");
     const cJSON *image;
     int res = docker_image_find(images, ref, &image, err);
-    if (res < 0 || (res = check_platform(r, image, ref, err)) < 0)
+    if (res < 0 || (res = check_platform(r, image, ref, err)) < 0 ||
+        (res = check_host(image, ref, err)) < 0)
         return res;
     c->image_id = vic_xstrdup(json_str(image, "id", ""));
     return docker_convert_merge(c->body, json_member(json_member(image, "config"), "config"),

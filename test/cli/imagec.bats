@@ -275,6 +275,7 @@ config-huge config.size: larger
 config-hostile-strings NUL
 layer-unknown-type no layer type known here
 layer-foreign may not be distributed
+config-foreign platform \(linux/s390x\) does not match this host's \(linux/amd64\)
 layer-missing blob unknown
 END
 }
