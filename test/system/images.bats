@@ -17,7 +17,7 @@ load common
 @test "the image's id and size are those its registry's documents give" {
     id=$(skopeo inspect --raw --tls-verify=false "docker://$(image busybox:latest)" | jq -r .config.digest)
     equal "$id" "$(dk inspect -f '{{.Id}}' busybox)"
-    run -0 dk images --no-trunc --format '{{.ID}} {{.Repository}}:{{.Tag}}' busybox
+    run -0 dk images --no-trunc --format '{{.ID}} {{.Repository}}:{{.Tag}}' busybox:latest
     equal "$id busybox:latest" "$output"
 }
 
@@ -64,10 +64,12 @@ load common
 }
 
 @test "an image in use is not removed" {
-    dk create --name images-user busybox true
-    run -1 dk rmi busybox
-    expect "conflict"
+    dk pull -q "$(image manylayers)"
+    dk create --name images-user "$(image manylayers)" true
+    run -1 dk rmi "$(image manylayers)"
+    expect "conflict: unable to remove repository reference \"$(image manylayers)\" (must force) - container"
     dk rm images-user
+    run -0 dk rmi "$(image manylayers)"
 }
 
 @test "the content store is an OCI layout that others read" {
@@ -75,4 +77,22 @@ load common
     run -0 jq -r .imageLayoutVersion "$store/oci-layout"
     equal 1.0.0 "$output"
     (cd "$store/blobs/sha256" && for f in *; do echo "$f  $f"; done | sha256sum --check --quiet --strict)
+}
+
+# What find and sha256sum say of a tree, in a form that does not depend on who asks.
+listing() { # ROOT: run by a shell in the container and on the host alike
+    cd "$1" && find . -xdev \( -path ./proc -o -path ./sys -o -path ./dev -o -path ./etc/hosts -o -path ./etc/hostname \
+        -o -path ./etc/resolv.conf \) -prune -o -printf '%P %y %m %U %G %l %n' \( -type f -printf ' %s %T@' -o -true \) -printf '\n' | LC_ALL=C sort
+    find . -xdev \( -path ./proc -o -path ./sys -o -path ./dev -o -path ./etc/hosts -o -path ./etc/hostname \
+        -o -path ./etc/resolv.conf \) -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
+}
+
+@test "a booted container sees what umoci unpacks of the same image: names, modes, owners, links, bytes" {
+    umoci unpack --image "$VIC_IMAGES/debian-demo:latest" "$BATS_TEST_TMPDIR/bundle" >&2
+    listing "$BATS_TEST_TMPDIR/bundle/rootfs" >"$BATS_TEST_TMPDIR/umoci"
+    dk run --rm debian-demo bash -c "$(declare -f listing); listing /" >"$BATS_TEST_TMPDIR/container"
+    [ "$(wc -l <"$BATS_TEST_TMPDIR/umoci")" -gt 10000 ]
+    # Mount points that a container gets, and the root, are not the image's.
+    ours='^(|etc|dev|proc|sys|dev/.*) d '
+    diff <(grep -aEv "$ours" "$BATS_TEST_TMPDIR/umoci") <(grep -aEv "$ours" "$BATS_TEST_TMPDIR/container")
 }
