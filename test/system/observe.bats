@@ -1,0 +1,93 @@
+# What one sees of containers: logs with their options, ps and its filters, inspect, events, wait.
+load common
+
+teardown() { remove_all obs-; }
+
+three_lines() { # NAME: a container that wrote a line a second, numbered, the second on stderr
+    dk run --name "$1" busybox sh -c 'echo one; sleep 1; echo two >&2; sleep 1; echo three' >&2
+}
+
+@test "logs: tail, since, until, timestamps, details and both streams" {
+    three_lines obs-logs
+    equal "one three" "$(dk logs obs-logs 2>/dev/null | xargs)"
+    equal two "$(dk logs obs-logs 2>&1 >/dev/null)"
+    equal "two three" "$(dk logs --tail 2 obs-logs 2>&1 | sort -r | xargs)"
+    equal "" "$(dk logs --tail 0 obs-logs 2>&1)"
+    run -0 dk logs -t --tail 1 obs-logs
+    [[ $output =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{9}Z\ three$ ]]
+    at=${output% three}
+    equal three "$(dk logs --since "$at" obs-logs 2>&1)"
+    run -0 dk logs --until "$at" obs-logs
+    expect one
+    equal "one three two" "$(dk logs --details obs-logs 2>&1 | sort | xargs)"
+    run -1 dk logs obs-nobody
+    expect "No such container"
+}
+
+@test "logs -f follows to the end of the run, over the restart before it too" {
+    dk run -d --name obs-follow busybox sh -c 'for i in 1 2 3 4 5; do echo $i; sleep 0.5; done'
+    equal "1 2 3 4 5" "$(dk logs -f obs-follow | xargs)"
+    dk start obs-follow
+    equal "1 2 3 4 5 1 2 3 4 5" "$(dk logs -f obs-follow | xargs)"
+}
+
+@test "binary output is kept byte for byte" {
+    dk run --name obs-binary busybox sh -c 'head -c 2000000 /dev/urandom >/copy; cat /copy' >"$BATS_TEST_TMPDIR/out"
+    equal "$(sha256sum <"$BATS_TEST_TMPDIR/out")" "$(dk logs obs-binary | sha256sum)"
+}
+
+names() { dk ps -a --filter "name=obs-" --format '{{.Names}}' "$@" | sort | xargs; }
+
+@test "ps: filters, columns, limits" {
+    dk run --name obs-ended --label kind=short busybox sh -c 'exit 3' || [ $? = 3 ]
+    dk create --name obs-created --label kind=none debian-demo true
+    dk run -d --name obs-running --label kind=long busybox sleep 600
+    equal "obs-created obs-ended obs-running" "$(names)"
+    equal obs-running "$(names --filter status=running)"
+    equal obs-ended "$(names --filter exited=3)"
+    equal obs-running "$(names --filter label=kind=long)"
+    equal "obs-created obs-ended obs-running" "$(names --filter label=kind)"
+    equal obs-created "$(names --filter ancestor=debian-demo)"
+    equal "obs-created obs-running" "$(names --filter since=obs-ended)"
+    equal obs-ended "$(names --filter before=obs-created)"
+    equal obs-running "$(names --filter network=bridge --filter status=running)"
+    equal obs-running "$(dk ps -l --format '{{.Names}}')"
+    equal 2 "$(dk ps -n 2 -q | wc -l)"
+    run -0 dk ps --no-trunc --filter name=obs-running --format '{{.Command}} {{.Status}} {{.Image}}'
+    [[ $output =~ ^\"sleep\ 600\"\ Up\ .*\ busybox$ ]]
+    run -0 dk ps -as --filter name=obs-ended --format '{{.Size}}'
+    [[ $output == *virtual* ]]
+    run -1 dk ps --filter nonsense=1
+    expect "invalid filter"
+}
+
+@test "inspect: state, times, configuration, network, and an id's prefix" {
+    id=$(dk run -d --name obs-inspect -e A=b --label l=1 -h box busybox sleep 600)
+    equal "$id" "$(dk inspect -f '{{.Id}}' "${id:0:12}")"
+    equal "$id" "$(dk inspect -f '{{.Id}}' "${id:0:7}")"
+    run -0 dk inspect -f '{{.Name}} {{.Config.Hostname}} {{index .Config.Labels "l"}} {{json .Config.Cmd}} {{.State.Running}} {{.HostConfig.NetworkMode}}' obs-inspect
+    equal '/obs-inspect box 1 ["sleep","600"] true bridge' "${output/default/bridge}"
+    [ "$(dk inspect -f '{{.State.Pid}}' obs-inspect)" -gt 0 ]
+    dk kill obs-inspect
+    run -0 dk inspect -f '{{.State.StartedAt}} {{.State.FinishedAt}}' obs-inspect
+    read -r started finished <<<"$output"
+    [[ $started < $finished ]]
+    run -1 dk inspect obs-nobody
+    expect "No such object"
+}
+
+@test "events: each once, in order, replayed for what happened while nobody listened" {
+    since=$(date +%s)
+    dk run --rm --name obs-events --label l=1 busybox true
+    run -0 dk events --since "$since" --until "$(($(date +%s) + 1))" --filter container=obs-events --format '{{.Action}}'
+    equal "create attach start die destroy" "$(xargs <<<"${output//network*/}")"
+    run -0 dk events --since "$since" --until "$(date +%s)" --filter container=obs-events --filter event=die \
+        --format '{{.Actor.Attributes.exitCode}} {{.Actor.Attributes.name}} {{.Actor.Attributes.image}} {{.Actor.Attributes.l}}'
+    equal "0 obs-events busybox 1" "$output"
+}
+
+@test "wait returns at the end of a run, for several containers" {
+    dk run -d --name obs-w1 busybox sh -c 'sleep 2; exit 4'
+    dk run -d --name obs-w2 busybox sh -c 'exit 5'
+    equal "4 5" "$(dk wait obs-w1 obs-w2 | xargs)"
+}
