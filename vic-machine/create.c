@@ -176,6 +176,21 @@ static int copy_iso(const struct mach_vch *v, const char *from, struct vic_err *
     return r;
 }
 
+static void take_back(const struct mach_vch *v, bool is_saved)
+{
+    struct vic_err err;
+    int r;
+    if (is_saved) {
+        r = mach_deploy_wipe(v, &err);
+    } else {
+        r = vic_file_remove_tree(v->run_dir, &err);
+        if (r == 0)
+            r = vic_file_remove_tree(v->datastore, &err);
+    }
+    if (r < 0)
+        (void)fprintf(stderr, "vic-machine create: cleaning up: %s\n", err.message);
+}
+
 static int report(char *const *problems, struct vic_err *err)
 {
     for (char *const *p = problems; *p; p++)
@@ -205,15 +220,15 @@ static int run(int argc, char **argv, struct vic_err *err)
     r = claim(&v, err);
     if (r < 0)
         return r;
-    r = copy_iso(&v, iso, err);
+    /* Its configuration first: what a killed create leaves can be deleted. */
+    r = mach_vch_save(&v, err);
+    bool is_saved = r == 0;
     if (r == 0)
-        r = mach_vch_save(&v, err);
+        r = copy_iso(&v, iso, err);
     if (r == 0)
         r = mach_deploy_start(&v, err);
     if (r < 0) {
-        struct vic_err wipe_err;
-        if (mach_deploy_wipe(&v, &wipe_err) < 0)
-            (void)fprintf(stderr, "vic-machine create: cleaning up: %s\n", wipe_err.message);
+        take_back(&v, is_saved);
         return r;
     }
     printf("VCH '%s' (%s) is up.\n\nDOCKER_HOST=%s\n\ndocker -H %s info\n", v.name, v.id, v.listen,
