@@ -68,6 +68,8 @@ static int start_by_hand(struct vic_err *err)
         "-c",
         "exec tini -s -- libvirtd </dev/null >>" LIBVIRTD_LOG " 2>&1",
         NULL};
+    if (answers(LIBVIRT_SOCKET))
+        return 0;
     r = host_run(libvirtd, -1, START_TIMEOUT_MS, NULL, err);
     return r < 0 ? vic_fail_wrap(err, r, "start libvirtd") : 0;
 }
@@ -87,9 +89,11 @@ int mach_libvirtd_ensure(struct vic_err *err)
     auto_close int lock = open(MACH_RUN_ROOT "/libvirtd.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (lock < 0 || flock(lock, LOCK_EX) < 0)
         return vic_fail_errno(err, errno, "lock " MACH_RUN_ROOT "/libvirtd.lock");
-    if (answers(LIBVIRT_SOCKET))
+    bool has_systemd = vic_file_exists("/run/systemd/system") == 1;
+    /* libvirtd starts no VM without virtlogd, which systemd brings back by itself. */
+    if (answers(LIBVIRT_SOCKET) && (has_systemd || answers(VIRTLOGD_SOCKET)))
         return 0;
-    r = vic_file_exists("/run/systemd/system") == 1 ? start_by_systemd(err) : start_by_hand(err);
+    r = has_systemd ? start_by_systemd(err) : start_by_hand(err);
     if (r < 0)
         return r;
     uint64_t deadline = vic_clock_monotonic_ms() + START_TIMEOUT_MS;
