@@ -22,6 +22,16 @@
 
 /* ---- what libvirt tells ---- */
 
+static struct pl_container *find_by_vm(struct pl_execution *x, const char *uuid)
+{
+    struct pl_container *c;
+    list_for_each(c, &x->containers, link) {
+        if (strcmp(c->rec.vm_uuid, uuid) == 0)
+            return c;
+    }
+    return NULL;
+}
+
 static int on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int detail, void *opaque)
 {
     (void)conn;
@@ -30,18 +40,17 @@ static int on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int det
     char uuid[VIR_UUID_STRING_BUFLEN];
     if (x->is_closed || virDomainGetUUIDString(dom, uuid) < 0)
         return 0;
-    struct pl_container *c;
-    list_for_each(c, &x->containers, link) {
-        if (strcmp(c->rec.vm_uuid, uuid) != 0)
-            continue;
-        if (event == VIR_DOMAIN_EVENT_STOPPED)
-            pl_run_vm_gone(c);
-        else if (event == VIR_DOMAIN_EVENT_SUSPENDED)
-            (void)pl_container_apply(c, PL_EV_VM_PAUSED);
-        else if (event == VIR_DOMAIN_EVENT_RESUMED)
-            (void)pl_container_apply(c, PL_EV_VM_RESUMED);
+    struct pl_container *c = find_by_vm(x, uuid);
+    if (event == VIR_DOMAIN_EVENT_STARTED && !(c && pl_state_has_vm(c->rec.state)))
+        pl_recover_stray(x, virDomainGetName(dom), uuid);
+    else if (!c)
         return 0;
-    }
+    else if (event == VIR_DOMAIN_EVENT_STOPPED)
+        pl_run_vm_gone(c);
+    else if (event == VIR_DOMAIN_EVENT_SUSPENDED)
+        (void)pl_container_apply(c, PL_EV_VM_PAUSED);
+    else if (event == VIR_DOMAIN_EVENT_RESUMED)
+        (void)pl_container_apply(c, PL_EV_VM_RESUMED);
     return 0;
 }
 

@@ -18,6 +18,8 @@
 #include "portlayer/interaction/channel.h"
 #include "portlayer/interaction/watch.h"
 
+#define PL_CODE_NOT_STARTED 128 /* Docker's, when nothing more precise is known */
+
 struct pl_start;
 
 struct pl_execution {
@@ -128,6 +130,7 @@ void pl_run_check_exit(struct pl_container *c);
 void pl_run_destroy(struct pl_container *c);             /* queued */
 void pl_run_over(struct pl_container *c, int exit_code); /* no VM, no exit record: this code */
 void pl_run_release(struct pl_container *c);             /* the connection and the watch */
+void pl_run_network_up(struct pl_container *c);          /* queued; again, of a VM that runs */
 void pl_run_network_down(struct pl_container *c);        /* queued */
 
 /* ---- remove.c ---- */
@@ -136,6 +139,8 @@ void pl_remove_begin(struct pl_container *c, struct pl_request *take_req); /* ma
 /* ---- recover.c ---- */
 int pl_recover_read(struct pl_execution *x, struct vic_err *err); /* blocking: the records */
 void pl_recover_match(struct pl_execution *x, const struct pl_virt_domain *domains, size_t n);
+/* A VM has started for which no container waits: if it is this VCH's, it is destroyed. */
+void pl_recover_stray(struct pl_execution *x, const char *name, const char *uuid);
 
 /* ---- document.c, handlers.c, create.c ---- */
 cJSON *pl_container_to_json(const struct pl_container *c);

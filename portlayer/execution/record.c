@@ -8,6 +8,9 @@
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 
+#define CODE_VM_GONE 137
+#define CODE_HOST_REBOOTED 255
+
 static void add_time(cJSON *obj, const char *member, int64_t ns)
 {
     char text[VIC_CLOCK_TEXT_MAX] = "";
@@ -209,4 +212,9 @@ void pl_record_release(struct pl_record *rec)
     cJSON_Delete(rec->annotations);
     cJSON_Delete(rec->event_attributes);
     memset(rec, 0, sizeof(*rec));
+}
+
+int pl_record_code_of_loss(const struct pl_record *rec, const char *boot_id)
+{
+    return strcmp(rec->boot_id, boot_id) == 0 ? CODE_VM_GONE : CODE_HOST_REBOOTED;
 }

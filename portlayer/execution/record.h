@@ -40,3 +40,6 @@ char *pl_record_to_text(const struct pl_record *rec);
 int pl_record_from_text(const char *text, size_t len, struct pl_record *ret_rec,
                         struct vic_err *err);
 void pl_record_release(struct pl_record *rec);
+/* The exit code of a run whose VM is gone without an exit record: 137, or 255 when the host was booted
+ * since (boot_id: of the host now). */
+int pl_record_code_of_loss(const struct pl_record *rec, const char *boot_id);

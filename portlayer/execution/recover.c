@@ -11,9 +11,6 @@
 #include "portlayer/execution/internal.h"
 #include "portlayer/storage/storage.h"
 
-#define CODE_VM_GONE 137
-#define CODE_HOST_REBOOTED 255
-
 static int by_creation(const void *a, const void *b)
 {
     const struct pl_container *const *x = a;
@@ -48,6 +45,9 @@ static struct pl_container *read_one(struct pl_execution *x, const char *id)
                 err.message);
         return NULL;
     }
+    /* Whoever waited for the stop has gone with our last process, and must ask again. */
+    if (rec.state == PL_STOPPING)
+        rec.state = PL_RUNNING;
     struct pl_container *c = pl_container_new(x, &rec);
     c->is_visible = true;
     return c;
@@ -99,20 +99,48 @@ int pl_recover_read(struct pl_execution *x, struct vic_err *err)
 static void found_without_vm(struct pl_container *c)
 {
     auto_free char *path = pl_container_output_path(c, c->rec.run);
-    bool is_same_boot = vic_str_eq(c->rec.boot_id, c->x->boot_id);
     if (!c->has_exit)
         c->has_exit = pl_output_find_exit(path, &c->exit) == 1;
     c->is_recovering = true;
     vic_log(VIC_INFO, "container", c->rec.id, "its VM ended while nobody looked");
-    pl_run_over(c, is_same_boot ? CODE_VM_GONE : CODE_HOST_REBOOTED);
+    pl_run_over(c, pl_record_code_of_loss(&c->rec, c->x->boot_id));
 }
 
-static void destroy_unknown(struct pl_execution *x, const struct pl_virt_domain *d)
+struct stray {
+    virConnectPtr conn; /* a reference */
+    char *name, *uuid;
+};
+
+static int stray_work(void *arg, struct vic_err *err)
 {
-    struct vic_err err = {0};
-    vic_log(VIC_WARN, "domain", d->name, "is ours, but no container has it: destroying it");
-    if (pl_virt_destroy(x->conn, d->uuid, &err) < 0)
-        vic_log(VIC_WARN, "domain", d->name, "%s", err.message);
+    struct stray *s = arg;
+    return pl_virt_destroy(s->conn, s->uuid, err);
+}
+
+static void on_stray_destroyed(void *arg, int result, const struct vic_err *err)
+{
+    struct stray *s = arg;
+    if (result < 0)
+        vic_log(VIC_WARN, "domain", s->name, "%s", err->message);
+    (void)virConnectClose(s->conn);
+    free(s->name);
+    free(s->uuid);
+    free(s);
+}
+
+/* libvirt finishes a start whose caller was killed: we may hear of it long after we came back. */
+void pl_recover_stray(struct pl_execution *x, const char *name, const char *uuid)
+{
+    auto_free char *prefix = vic_xasprintf("vic-%s-", x->pl->config.id);
+    if (!x->conn || !vic_str_starts_with(name, prefix))
+        return;
+    vic_log(VIC_WARN, "domain", name, "is ours, but no container has it: destroying it");
+    struct stray *s = vic_new(struct stray);
+    (void)virConnectRef(x->conn);
+    s->conn = x->conn;
+    s->name = vic_xstrdup(name);
+    s->uuid = vic_xstrdup(uuid);
+    host_work(x->pl->loop, stray_work, on_stray_destroyed, s);
 }
 
 static const struct pl_virt_domain *domain_of(const struct pl_container *c,
@@ -150,7 +178,7 @@ void pl_recover_match(struct pl_execution *x, const struct pl_virt_domain *domai
         struct pl_container *c = vic_map_get(&x->by_id, domains[i].container_id);
         if (!c || (!c->start &&
                    !(pl_state_has_vm(c->rec.state) && vic_str_eq(c->rec.vm_uuid, domains[i].uuid))))
-            destroy_unknown(x, &domains[i]);
+            pl_recover_stray(x, domains[i].name, domains[i].uuid);
     }
     struct pl_container *c;
     struct pl_container *next;

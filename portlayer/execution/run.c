@@ -125,46 +125,76 @@ void pl_run_check_exit(struct pl_container *c)
         pl_container_unref(c);
 }
 
-struct down {
+/* What a change of a container's endpoints needs, copied from its record. */
+struct net_change {
     struct pl_container *c;
+    struct pl_network *network;
     char id[VIC_ID_LEN + 1];
     struct pl_endpoint endpoints[PL_NETWORKS_MAX];
     size_t n_endpoints;
+    char **names;
     char *socket_path;
 };
 
-static int down_work(void *arg, struct vic_err *err)
+static int up_work(void *arg, struct vic_err *err)
 {
-    struct down *d = arg;
+    struct net_change *n = arg;
     int r = 0;
-    (void)unlink(d->socket_path);
-    for (size_t i = 0; i < d->n_endpoints; i++) {
-        int one = pl_network_down(d->c->x->pl->network, &d->endpoints[i], d->id, err);
+    for (size_t i = 0; i < n->n_endpoints; i++) {
+        char tap[PL_TAP_MAX];
+        pl_domain_tap(n->id, i, tap);
+        int one = pl_network_up(n->network, &n->endpoints[i], n->id, n->names, tap, err);
         r = r < 0 ? r : one;
     }
     return r;
 }
 
-static void on_network_down(void *arg, int result, const struct vic_err *err)
+static int down_work(void *arg, struct vic_err *err)
 {
-    struct down *d = arg;
+    struct net_change *n = arg;
+    int r = 0;
+    (void)unlink(n->socket_path);
+    for (size_t i = 0; i < n->n_endpoints; i++) {
+        int one = pl_network_down(n->network, &n->endpoints[i], n->id, err);
+        r = r < 0 ? r : one;
+    }
+    return r;
+}
+
+static void on_network_changed(void *arg, int result, const struct vic_err *err)
+{
+    struct net_change *n = arg;
     if (result < 0)
-        vic_log(VIC_WARN, "container", d->id, "%s", err->message);
-    pl_container_unref(d->c);
-    free(d->socket_path);
-    free(d);
+        vic_log(VIC_WARN, "container", n->id, "%s", err->message);
+    pl_container_unref(n->c);
+    vic_strv_free(n->names);
+    free(n->socket_path);
+    free(n);
+}
+
+static void change_network(struct pl_container *c, host_work_fn work)
+{
+    struct net_change *n = vic_new(struct net_change);
+    auto_free char *short_id = vic_xstrndup(c->rec.id, VIC_ID_SHORT_LEN);
+    pl_container_ref(c);
+    n->c = c;
+    n->network = c->x->pl->network;
+    memcpy(n->id, c->rec.id, sizeof(n->id));
+    memcpy(n->endpoints, c->rec.endpoints, sizeof(n->endpoints));
+    n->n_endpoints = c->rec.n_endpoints;
+    n->names = vic_strv_append(vic_strv_append(NULL, c->rec.name), short_id);
+    n->socket_path = pl_container_socket_path(c);
+    host_queue_add(c->queue, work, on_network_changed, n);
+}
+
+void pl_run_network_up(struct pl_container *c)
+{
+    change_network(c, up_work);
 }
 
 void pl_run_network_down(struct pl_container *c)
 {
-    struct down *d = vic_new(struct down);
-    pl_container_ref(c);
-    d->c = c;
-    memcpy(d->id, c->rec.id, sizeof(d->id));
-    memcpy(d->endpoints, c->rec.endpoints, sizeof(d->endpoints));
-    d->n_endpoints = c->rec.n_endpoints;
-    d->socket_path = pl_container_socket_path(c);
-    host_queue_add(c->queue, down_work, on_network_down, d);
+    change_network(c, down_work);
 }
 
 static void book(struct pl_container *c, int code_without_record)
@@ -196,14 +226,18 @@ void pl_run_over(struct pl_container *c, int exit_code)
     else if (pl_container_apply(c, PL_EV_ENDED) != PL_DO_FINISH)
         return;
     char code[16];
-    book(c, exit_code);
-    if (was_starting)
+    if (was_starting) {
+        c->rec.exit_code = PL_CODE_NOT_STARTED;
         (void)snprintf(c->rec.error, sizeof(c->rec.error), "the start was interrupted");
+    } else {
+        book(c, exit_code);
+    }
     pl_container_no_deadline(c);
     c->pid = 0;
     c->is_recovering = false;
-    pl_container_save(c);
+    /* The network first: an end that is on record is one that needs no repair at the next start. */
     pl_run_network_down(c);
+    pl_container_save(c);
     pl_storage_hold(c->x->pl->storage, c->rec.id, c->rec.image, c->rec.chain_id, false);
     (void)snprintf(code, sizeof(code), "%d", c->rec.exit_code);
     if (!was_starting)
@@ -380,5 +414,6 @@ void pl_run_adopt(struct pl_container *c, const struct pl_virt_domain *d)
                               pl_run_destroy);
     if (pl_run_watch(c, &err) < 0)
         vic_log(VIC_WARN, "container", c->rec.id, "%s", err.message);
+    pl_run_network_up(c); /* whatever happened to names and filter meanwhile */
     pl_run_connect(c);
 }

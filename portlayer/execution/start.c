@@ -22,6 +22,11 @@
 #include "portlayer/execution/internal.h"
 #include "portlayer/storage/storage.h"
 
+/* libvirt needs 0.4 s to start QEMU, and waits for ever for one that hangs.  What waits for a worker is
+ * not counted. */
+#define CREATE_S 60
+/* From there the guest answers within 1 s with KVM and 3 s without.  When 50 start at once on two
+ * processors the last of them needs 75 s. */
 #define ANSWER_KVM_S 30
 #define ANSWER_TCG_S 120
 
@@ -31,6 +36,7 @@ struct pl_start {
     unsigned n_calls;       /* in flight: each will come back */
     bool is_over;           /* c->start is no longer this */
     bool has_failed, is_configured, is_net_up, is_asked;
+    _Atomic uint64_t creating_ms; /* when the worker went to libvirt; 0: not yet */
     struct vic_err err;
     int exit_code;
     long pid;
@@ -111,22 +117,20 @@ static void fail(struct pl_start *s, const struct vic_err *err, int exit_code)
     host_queue_add(s->c->queue, undo_work, on_undone, s);
 }
 
-#define CODE_NOT_STARTED 128 /* Docker's, when nothing more precise is known */
-
 void pl_start_abort(struct pl_container *c, const char *why)
 {
     struct vic_err err = {0};
     if (!c->start)
         return;
     (void)vic_fail(&err, VIC_ERR_CONFLICT, 0, "container %s was not started: %s", c->rec.id, why);
-    fail(c->start, &err, CODE_NOT_STARTED);
+    fail(c->start, &err, PL_CODE_NOT_STARTED);
 }
 
 void pl_start_vm_gone(struct pl_container *c)
 {
     struct vic_err err = {0};
     (void)vic_fail(&err, VIC_ERR_INTERNAL, 0, "the virtual machine ended before it answered");
-    fail(c->start, &err, CODE_NOT_STARTED);
+    fail(c->start, &err, PL_CODE_NOT_STARTED);
 }
 
 static void on_late(struct pl_container *c)
@@ -136,14 +140,49 @@ static void on_late(struct pl_container *c)
                    "the virtual machine did not answer within %u s",
                    pl_guest_timeout_s(c->x, ANSWER_KVM_S, ANSWER_TCG_S));
     if (c->start)
-        fail(c->start, &err, CODE_NOT_STARTED);
+        fail(c->start, &err, PL_CODE_NOT_STARTED);
+}
+
+static int unblock_work(void *arg, struct vic_err *err)
+{
+    struct pl_start *s = arg;
+    return pl_virt_destroy(s->conn, s->uuid, err);
+}
+
+static void on_unblocked(void *arg, int result, const struct vic_err *err)
+{
+    struct pl_start *s = arg;
+    s->n_calls--;
+    if (result < 0)
+        vic_log(VIC_WARN, "container", s->id, "end a virtual machine that hangs: %s", err->message);
+    start_free(s);
+}
+
+static void on_creation_tick(struct pl_container *c)
+{
+    struct pl_start *s = c->start;
+    struct vic_err err = {0};
+    if (!s || s->has_failed)
+        return;
+    uint64_t since = s->creating_ms;
+    uint64_t elapsed = since ? vic_clock_monotonic_ms() - since : 0;
+    if (elapsed < CREATE_S * 1000ull) {
+        pl_container_deadline(c, CREATE_S * 1000ull - elapsed, on_creation_tick);
+        return;
+    }
+    (void)vic_fail(&err, VIC_ERR_UNAVAILABLE, ETIMEDOUT,
+                   "the virtual machine did not start within %d s", CREATE_S);
+    /* The worker is stuck in libvirt: only QEMU's end brings it back, and the undo behind it. */
+    s->n_calls++;
+    host_work(c->x->pl->loop, unblock_work, on_unblocked, s);
+    fail(s, &err, PL_CODE_NOT_STARTED);
 }
 
 /* ---- the guest's side ---- */
 
 static int code_of_refusal(enum vic_err_kind kind)
 {
-    return kind == VIC_ERR_NOT_FOUND ? 127 : kind == VIC_ERR_FORBIDDEN ? 126 : CODE_NOT_STARTED;
+    return kind == VIC_ERR_NOT_FOUND ? 127 : kind == VIC_ERR_FORBIDDEN ? 126 : PL_CODE_NOT_STARTED;
 }
 
 static void on_started(const struct vic_err *err, const cJSON *doc, void *arg)
@@ -196,7 +235,7 @@ static void start_process(struct pl_start *s)
     s->n_calls++;
     if (pl_channel_call(s->c->channel, "POST", "/v1/start", doc, on_started, s, &err) < 0) {
         s->n_calls--;
-        fail(s, &err, CODE_NOT_STARTED);
+        fail(s, &err, PL_CODE_NOT_STARTED);
     }
 }
 
@@ -211,7 +250,7 @@ static void on_configured(const struct vic_err *err, const cJSON *doc, void *arg
         return;
     }
     if (err) {
-        fail(s, err, CODE_NOT_STARTED);
+        fail(s, err, PL_CODE_NOT_STARTED);
         return;
     }
     s->is_configured = true;
@@ -259,7 +298,7 @@ static void on_hello(const struct vic_err *err, const cJSON *doc, void *arg)
     else if (!err && json_i64(doc, "protocol", 0) != 1)
         (void)vic_fail(&why, VIC_ERR_INTERNAL, 0, "the guest speaks another protocol");
     if (err || why.kind != VIC_ERR_NONE) {
-        fail(s, err ? err : &why, CODE_NOT_STARTED);
+        fail(s, err ? err : &why, PL_CODE_NOT_STARTED);
         return;
     }
     struct pl_execution *x = s->c->x;
@@ -269,7 +308,7 @@ static void on_hello(const struct vic_err *err, const cJSON *doc, void *arg)
     s->n_calls++;
     if (pl_channel_call(s->c->channel, "POST", "/v1/configure", body, on_configured, s, &why) < 0) {
         s->n_calls--;
-        fail(s, &why, CODE_NOT_STARTED);
+        fail(s, &why, PL_CODE_NOT_STARTED);
     }
 }
 
@@ -282,13 +321,13 @@ void pl_start_tether_up(struct pl_container *c)
     if (s->is_configured || s->is_asked) {
         (void)vic_fail(&err, VIC_ERR_INTERNAL, 0,
                        "the connection to the guest broke while it started");
-        fail(s, &err, CODE_NOT_STARTED);
+        fail(s, &err, PL_CODE_NOT_STARTED);
         return;
     }
     s->n_calls++;
     if (pl_channel_call(c->channel, "GET", "/v1/hello", NULL, on_hello, s, &err) < 0) {
         s->n_calls--;
-        fail(s, &err, CODE_NOT_STARTED);
+        fail(s, &err, PL_CODE_NOT_STARTED);
     }
 }
 
@@ -317,7 +356,7 @@ static void on_network(void *arg, int result, const struct vic_err *err)
         return;
     }
     if (result < 0) {
-        fail(s, err, CODE_NOT_STARTED);
+        fail(s, err, PL_CODE_NOT_STARTED);
         return;
     }
     s->is_net_up = true;
@@ -343,6 +382,7 @@ static int vm_work(void *arg, struct vic_err *err)
         return r;
     if (unlink(s->socket_path) < 0 && errno != ENOENT)
         return vic_fail_errno(err, errno, "remove '%s'", s->socket_path);
+    s->creating_ms = vic_clock_monotonic_ms();
     return pl_virt_create(s->conn, s->xml, &s->pid, err);
 }
 
@@ -363,7 +403,7 @@ static void on_vm(void *arg, int result, const struct vic_err *err)
         err = &why;
     }
     if (result < 0) {
-        fail(s, err, CODE_NOT_STARTED);
+        fail(s, err, PL_CODE_NOT_STARTED);
         return;
     }
     unsigned limit_s = pl_guest_timeout_s(c->x, ANSWER_KVM_S, ANSWER_TCG_S);
@@ -480,12 +520,13 @@ void pl_start_begin(struct pl_container *c, struct pl_request *take_req)
     if (r == 0 && !x->conn)
         r = vic_fail(&err, VIC_ERR_UNAVAILABLE, 0, "libvirt does not answer");
     if (r < 0) {
-        fail(s, &err, CODE_NOT_STARTED);
+        fail(s, &err, PL_CODE_NOT_STARTED);
         return;
     }
     (void)virConnectRef(x->conn);
     s->conn = x->conn;
     pl_storage_hold(x->pl->storage, c->rec.id, c->rec.image, c->rec.chain_id, true);
+    pl_container_deadline(c, CREATE_S * 1000ull, on_creation_tick);
     s->n_calls++;
     host_queue_add(c->queue, vm_work, on_vm, s);
 }

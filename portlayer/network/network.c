@@ -173,8 +173,9 @@ static int take_again(struct pl_network *n, const char *container_id, uint32_t a
         char mac[18];
         added->address = address;
         pl_address_to_string(address, text);
-        if (n->running && pl_filter_find(n->running, text, added->tap, mac))
-            added->may_have_names = true;
+        if (n->running)
+            (void)pl_filter_find(n->running, text, added->tap, mac);
+        added->may_have_names = true;
         (void)vic_map_put(&n->slots, container_id, added);
     }
     (void)pthread_mutex_unlock(&n->lock);

@@ -285,6 +285,14 @@ static void check_golden(const char *name, const char *text)
     assert_string_equal(text, want);
 }
 
+static void test_a_vm_lost_in_a_reboot_is_255(void **state)
+{
+    (void)state;
+    const struct pl_record rec = {.boot_id = "5a3c1e0e-0000-4000-8000-000000000001"};
+    assert_int_equal(pl_record_code_of_loss(&rec, rec.boot_id), 137);
+    assert_int_equal(pl_record_code_of_loss(&rec, "5a3c1e0e-0000-4000-8000-000000000002"), 255);
+}
+
 static void test_guest_files(void **state)
 {
     (void)state;
@@ -346,6 +354,7 @@ int main(void)
         cmocka_unit_test(test_create_refuses_what_it_does_not_know),
         cmocka_unit_test(test_record_round_trip),
         cmocka_unit_test(test_record_cut_anywhere_is_refused),
+        cmocka_unit_test(test_a_vm_lost_in_a_reboot_is_255),
         cmocka_unit_test(test_guest_files),
         cmocka_unit_test(test_domain_xml),
     };
