@@ -115,7 +115,7 @@ check-layers:
 	$(Q)tools/check-layers
 check-shell:
 	$(Q)tools/check-shell
-HDRS = $(sort $(shell git ls-files '*.h'))
+HDRS = $(sort $(shell git ls-files '*.h' 2>/dev/null))
 check-headers: $(HDRS:%=$(O)/%.hdr-ok)
 $(O)/%.hdr-ok: %
 	@mkdir -p $(@D)
