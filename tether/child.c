@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
@@ -65,9 +66,11 @@ static int arrange_descriptors(const struct tether_child *c, struct vic_err *err
 
 static void reset_signals(void)
 {
-    struct sigaction dfl = {.sa_handler = SIG_DFL};
+    /* By system call: libc keeps two real-time signals to itself, which posix_spawn() leaves ignored.  All zero
+     * is SIG_DFL without flags; KILL and STOP refuse, rightly. */
+    static const uint64_t dfl[4];
     for (int sig = 1; sig < NSIG; sig++)
-        (void)sigaction(sig, &dfl, NULL); /* KILL and STOP refuse, rightly */
+        (void)syscall(SYS_rt_sigaction, sig, dfl, NULL, sizeof(uint64_t)); /* of its set */
     sigset_t none;
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);

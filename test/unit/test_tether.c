@@ -247,7 +247,7 @@ static void test_the_inside_is_dockers(void **state)
         "HOSTNAME=box\n",
         "HOME=/root\n",
         "A=b\n",
-        "CapInh:\t0000000000000000\nCapPrm:\t00000000a80425fb\nCapEff:\t00000000a80425fb\n"
+        "CapInh:\t0000000000000000\nCapPrm:\t00000000a80425fb\nCapEff:\t00000000a80425fb\n",
         "CapBnd:\t00000000a80425fb\nCapAmb:\t0000000000000000\nNoNewPrivs:\t0\n",
         "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n",
         "\n0\ncore\nfd\nfull\nmqueue\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\ntty\n"
