@@ -161,7 +161,9 @@ static int wipe(struct program *p, struct vic_err *err)
     if (!p->conn)
         return vic_fail(err, VIC_ERR_UNAVAILABLE, 0, "connect to libvirt at '%s': %s",
                         p->pl.config.libvirt_uri, virGetLastErrorMessage());
-    return pl_wipe(&p->pl.config, p->conn, err);
+    int r = pl_wipe(&p->pl.config, p->conn, err);
+    (void)virConnectClose(p->conn);
+    return r;
 }
 
 static int run(const char *datastore, bool only_wipe, struct vic_err *err)
@@ -171,10 +173,14 @@ static int run(const char *datastore, bool only_wipe, struct vic_err *err)
     int r = pl_config_load(path, &p.pl.config, err);
     if (r == 0)
         r = take_lock(&p, err);
-    if (r < 0)
+    if (r == 0 && only_wipe)
+        r = wipe(&p, err);
+    if (r < 0 || only_wipe) {
+        pl_config_release(&p.pl.config);
+        if (p.lock_fd >= 0)
+            (void)close(p.lock_fd);
         return r;
-    if (only_wipe)
-        return wipe(&p, err);
+    }
     (void)uv_loop_init(&p.loop);
     p.pl.loop = &p.loop;
     pl_virt_event_register(&p.loop);
