@@ -7,6 +7,8 @@
 #   dk ARGS           the docker CLI on the suite's VCH, bounded in time
 #   image NAME[:TAG]  the registry's name of a fixture image
 #
+# A sanitizer's report from any program, daemon or not, fails suite_down, which shows it.
+#
 # Killed tests are cleaned up after too: a janitor outlives the suite and waits for its end.
 
 VCH_LIB=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
@@ -51,6 +53,7 @@ suite_up() {
     export DOCKER_CONFIG=$SUITE/docker-config SUITE VCH VIC_BIN VIC_ISO VIC_IMAGES
     mkdir -p "$DOCKER_CONFIG" "$SUITE/vchs"
     chmod 711 "$SUITE/vchs"
+    sanitizers_report_to "$SUITE/reports"
     setsid "$VCH_LIB/janitor" "$$" "$SUITE" "$VIC_BIN" </dev/null >/dev/null 2>&1 3>&- 4>&- &
     docker_cli "$VCH_TOP/build/cli" || return
     "$VCH_TOP/test/images/build" "$VIC_IMAGES" || return
@@ -61,17 +64,35 @@ suite_up() {
     export REGISTRY DOCKER VIC_HOST
 }
 
+# Programs built without sanitizers take no notice.  The daemons' users must be able to write there.
+sanitizers_report_to() { # FOLDER
+    mkdir -m 1777 "$1" || return
+    export ASAN_OPTIONS=log_path=$1/report:detect_stack_use_after_return=1
+    export UBSAN_OPTIONS=log_path=$1/report:print_stacktrace=1
+}
+no_reports() { # FOLDER
+    local report found=0
+    for report in "$1"/report.*; do
+        [ -e "$report" ] || continue
+        echo "sanitizer report ${report##*/}:" >&2
+        head -n 60 "$report" >&2
+        found=1
+    done
+    return "$found"
+}
+
 # suite_wipe SUITE VIC_BIN: also for the janitor, which has nothing else.
 suite_wipe() {
-    local vch failed=0
+    local vch left=0 failed=0
     for vch in "$1"/vchs/*/vch.json; do
         [ -e "$vch" ] || continue
         vch=$(basename "$(dirname "$vch")")
-        timeout 300 "$2/vic-machine" delete --force --root "$1/vchs" --name "$vch" || failed=1
+        timeout 300 "$2/vic-machine" delete --force --root "$1/vchs" --name "$vch" || left=1
     done
     registry_stop "$1/registry"
-    [ "$failed" = 0 ] && rm -rf "$1"
-    return "$failed"
+    no_reports "$1/reports" || failed=1
+    [ "$left" = 1 ] || rm -rf "$1"
+    [ "$left$failed" = 00 ]
 }
 
 suite_down() {
