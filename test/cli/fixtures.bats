@@ -161,23 +161,3 @@ status() { curl -s --noproxy '*' --max-time 5 -o "$BATS_TEST_TMPDIR/body" -w '%{
     PATH=$BATS_TEST_TMPDIR/bin:$PATH docker_cli "$BATS_TEST_TMPDIR/cli"
     [ "$DOCKER" = "$BATS_TEST_TMPDIR/bin/docker" ] && [ ! -e "$BATS_TEST_TMPDIR/cli" ]
 }
-
-@test "libvirt_stop_if_ours ends nothing that was not started here" {
-    . "$ROOT/test/lib/libvirt.bash"
-    mkdir "$BATS_TEST_TMPDIR/pids"
-    echo $$ >"$BATS_TEST_TMPDIR/pids/libvirtd.pid"
-    libvirt_stop_if_ours "$BATS_TEST_TMPDIR/pids"
-    libvirt_stop_if_ours "$BATS_TEST_TMPDIR/pids"
-    kill -0 $$
-}
-
-@test "libvirt_stop_if_ours ends what its pid file names" {
-    . "$ROOT/test/lib/libvirt.bash"
-    mkdir "$BATS_TEST_TMPDIR/pids"
-    cp "$(command -v sleep)" "$BATS_TEST_TMPDIR/tini"
-    "$BATS_TEST_TMPDIR/tini" 60 3>&- &
-    echo $! >"$BATS_TEST_TMPDIR/pids/libvirtd.pid"
-    until [ "$(cat "/proc/$!/comm")" = tini ]; do :; done
-    libvirt_stop_if_ours "$BATS_TEST_TMPDIR/pids"
-    ! kill -0 $! 2>/dev/null || false
-}
