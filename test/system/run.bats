@@ -141,15 +141,21 @@ ready() { [ "$(dk logs "$1")" = ready ]; }
 }
 
 @test "attach sees output from now on, and several clients may" {
+    local in=$BATS_TEST_TMPDIR/in first=$BATS_TEST_TMPDIR/first second=$BATS_TEST_TMPDIR/second
     dk run -d --name run-attach -i busybox sh -c 'while read line; do echo "got $line"; done'
-    mkfifo "$BATS_TEST_TMPDIR/in"
-    dk attach --no-stdin run-attach >"$BATS_TEST_TMPDIR/second" 2>&1 3>&- &
-    second=$!
-    (echo one; echo two) | dk attach run-attach >"$BATS_TEST_TMPDIR/first" 2>&1 3>&- &
-    wait_for 20 grep -q "got two" "$BATS_TEST_TMPDIR/second"
+    mkfifo "$in"
+    exec 8<>"$in"
+    dk attach run-attach <"$in" >"$first" 2>&1 3>&- 8>&- &
+    dk attach --no-stdin run-attach >"$second" 2>&1 3>&- 8>&- &
+    # Who attaches first is open: pings, until both have heard one, and from then on everything.
+    both() { grep -q "$1" "$first" && grep -q "$1" "$second"; }
+    ping() { echo ping >&8 && both "got ping"; }
+    wait_for 20 ping
+    echo two >&8
+    wait_for 20 both "got two"
+    exec 8>&-
     dk rm -f run-attach
-    wait "$second" || :
-    wait_for 5 grep -q "got one" "$BATS_TEST_TMPDIR/first"
+    wait
 }
 
 @test "output is complete to the last byte" {
