@@ -39,15 +39,78 @@ teardown() { remove_all net-; }
     expect "lo:"
 }
 
-@test "a container cannot take another's address" {
+# Sends frames to the host's UDP port: with another's IP address, with another's MAC, an ARP answer that
+# claims another's address, and last a true one.  Containers have CAP_NET_RAW, so nothing stops them.
+spoofer() { # VICTIM-IP GATEWAY-IP GATEWAY-MAC PORT
+    dk run --rm --name net-spoofer debian-demo python3 -c '
+import socket, struct, sys
+victim, gateway = map(socket.inet_aton, sys.argv[1:3])
+to, port = bytes.fromhex(sys.argv[3].replace(":", "")), int(sys.argv[4])
+mac = bytes.fromhex(open("/sys/class/net/eth0/address").read().strip().replace(":", ""))
+probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+probe.connect((sys.argv[2], port))
+own = socket.inet_aton(probe.getsockname()[0])
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(("eth0", 0))
+def checksum(b):
+    n = sum(struct.unpack("!%dH" % (len(b) // 2), b))
+    n = (n >> 16) + (n & 0xffff)
+    return ~(n + (n >> 16)) & 0xffff
+def udp(ether, source, text):
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 28 + len(text), 1, 0, 64, 17, 0, source, gateway)
+    head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
+    s.send(to + ether + b"\x08\0" + head + struct.pack("!HHHH", 4000, port, 8 + len(text), 0) + text)
+def arp(address):
+    s.send(to + mac + b"\x08\x06" + struct.pack("!HHBBH6s4s6s4s", 1, 0x800, 6, 4, 2, mac, address, to, gateway))
+for _ in range(5):
+    udp(mac, victim, b"address")
+    udp(bytes.fromhex("024200000001"), own, b"mac")
+    arp(victim)
+for _ in range(5):
+    udp(mac, own, b"true")
+' "$@"
+}
+
+@test "a container cannot speak in another's name" {
     dk run -d --name net-victim busybox sleep 600
-    victim=$(dk inspect -f '{{.NetworkSettings.IPAddress}}' net-victim)
-    dk run -d --name net-third busybox sleep 600
-    third=$(dk inspect -f '{{.NetworkSettings.IPAddress}}' net-third)
-    # CAP_NET_ADMIN is not a container's, so the attempt is made with raw packets as far as it may.
-    run dk run --rm busybox sh -c "ip addr add $victim/16 dev eth0"
-    [ "$status" -ne 0 ]
-    run -0 dk run --rm busybox ping -c 1 -W 5 "$third"
+    read -r victim gateway mac <<<"$(dk inspect -f '{{.NetworkSettings.IPAddress}} {{.NetworkSettings.Gateway}} {{.NetworkSettings.MacAddress}}' net-victim)"
+    bridge=$(ip -o -4 addr | awk -v g="$gateway/" 'index($4, g) == 1 { print $2 }')
+    echo anything >"/dev/udp/$victim/9" # so that the host asks for its MAC
+    known() { ip neigh show "$victim" dev "$bridge" | grep -i "$mac"; }
+    wait_for 20 known
+    python3 -c '
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind((sys.argv[1], 0))
+print(s.getsockname()[1], flush=True)
+s.settimeout(60)
+got = b""
+while got != b"true":
+    got = s.recv(100)
+    print(got.decode(), flush=True)
+' "$gateway" >"$BATS_TEST_TMPDIR/heard" 3>&- &
+    host=$!
+    wait_for 20 test -s "$BATS_TEST_TMPDIR/heard"
+    port=$(head -n 1 "$BATS_TEST_TMPDIR/heard")
+    spoofer "$victim" "$gateway" "$(cat "/sys/class/net/$bridge/address")" "$port"
+    wait "$host"
+    equal true "$(sed 1d "$BATS_TEST_TMPDIR/heard")"
+    known
+}
+
+@test "names are served while their container runs, and an address is free again after rm" {
+    dk run -d --name net-named busybox sleep 600
+    address=$(dk inspect -f '{{.NetworkSettings.IPAddress}}' net-named)
+    run -0 dk run --rm --name net-asks busybox nslookup net-named
+    expect "$address"
+    dk rm -f net-named
+    run -0 dk network inspect bridge
+    [[ $output != *"$address/"* ]]
+    id=$(vch_field .id)
+    run -0 virsh -q -c qemu:///system net-dumpxml "vic-$id-bridge"
+    [[ $output != *"$address"* ]]
+    run -0 nft list set bridge "vic_$id" endpoints
+    [[ $output != *"$address"* ]]
 }
 
 @test "network ls and inspect answer; other drivers and networks are refused" {
