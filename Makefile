@@ -64,6 +64,9 @@ $(O)/bin/replay_$(1:fuzz_%=%): $$($1_OBJ) $(O)/test/fuzz/replay.o $$($1_LIBS:%=$
 endef
 ALL_OBJ := $(O)/test/fuzz/replay.o
 REPLAYS := $(FUZZERS:fuzz_%=$(O)/bin/replay_%)
+ifneq ($(findstring fuzzer,$(SAN)),)
+$(foreach p,$(FUZZERS),$(eval $p_LDFLAGS := -fsanitize=fuzzer))
+endif
 $(foreach l,$(LIBS),$(eval $(call lib_rules,$l)))
 $(foreach p,$(PROGS) $(PRIVATE_PROGS) $(TESTS) $(FUZZERS),$(eval $(call prog_rules,$p)))
 $(foreach p,$(FUZZERS),$(eval $(call replay_rules,$p)))

@@ -10,11 +10,8 @@ docker_SRC := apierr.c app.c authheader.c config.c containers.c containers_attac
 docker_LIBS := docker plclient imagec oci host rpc json base
 docker_LDLIBS := -lmicrohttpd -lcurl -lcrypto -luv -lnghttp2 -lcjson -lm
 
-# The registry client is a library of its own; the program links once that is there.
-ifneq ($(findstring pull.c,$(imagec_SRC)$(imagec_LIB_SRC)$(img_SRC)),)
 PROGS += vic-docker
 vic-docker_DIR := personality/docker
 vic-docker_SRC := main.c
 vic-docker_LIBS := $(docker_LIBS)
 vic-docker_LDLIBS := $(docker_LDLIBS)
-endif

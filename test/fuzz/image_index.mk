@@ -3,4 +3,3 @@ fuzz_image_index_DIR := test/fuzz
 fuzz_image_index_SRC := fuzz_image_index.c
 fuzz_image_index_LIBS := portlayer oci json base
 fuzz_image_index_LDLIBS := -lcjson -lm
-fuzz_image_index_LDFLAGS := $(if $(findstring fuzzer,$(SAN)),-fsanitize=fuzzer)

@@ -3,4 +3,3 @@ fuzz_user_DIR := test/fuzz
 fuzz_user_SRC := fuzz_user.c
 fuzz_user_LIBS := guest json base
 fuzz_user_LDLIBS := -lcjson -lm
-fuzz_user_LDFLAGS := $(if $(findstring fuzzer,$(SAN)),-fsanitize=fuzzer)

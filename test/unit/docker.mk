@@ -1,5 +1,4 @@
 # The personality's tests link what the program links.
-ifneq ($(findstring pull.c,$(imagec_SRC)$(imagec_LIB_SRC)$(img_SRC)),)
 TESTS += test_docker_pure test_docker_convert
 test_docker_pure_DIR := test/unit
 test_docker_pure_SRC := test_docker_pure.c
@@ -14,4 +13,3 @@ fake-portlayer_DIR := test/unit
 fake-portlayer_SRC := fake_portlayer_main.c fake_portlayer.c
 fake-portlayer_LIBS = $(docker_LIBS)
 fake-portlayer_LDLIBS = $(docker_LDLIBS)
-endif
