@@ -10,6 +10,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/file.h"
+#include "vic-machine/apparmor.h"
 #include "vic-machine/listen_url.h"
 
 #define MEMORY_MIN (64ull << 20)
@@ -73,6 +74,15 @@ static void check_space(const char *root, char ***problems)
                               path, (unsigned long long)(free_bytes >> 20), SPACE_MIN >> 20));
 }
 
+static void check_apparmor(char ***problems)
+{
+    if (mach_apparmor_lacks_rule(MACH_APPARMOR_ENABLED, MACH_APPARMOR_FILE))
+        problem(problems,
+                vic_xasprintf("AppArmor keeps QEMU from writing the output of containers: run "
+                              "'echo \"%s\" >>%s'",
+                              MACH_APPARMOR_RULE, MACH_APPARMOR_FILE));
+}
+
 static void check_iso(const char *iso_dir, char ***problems)
 {
     for (size_t i = 0; i < mach_n_iso_files; i++) {
@@ -119,4 +129,5 @@ void mach_validate(const struct mach_vch *v, const char *iso_dir, char ***proble
     check_searchable(v->root, problems);
     check_space(v->root, problems);
     check_iso(iso_dir, problems);
+    check_apparmor(problems);
 }
