@@ -140,8 +140,11 @@ asan:
 ## fuzz     each fuzzer for FUZZ_SECONDS (10), in build-fuzz; needs clang
 fuzz:
 	$(Q)$(MAKE) O=build-fuzz CC=clang SAN=fuzzer-no-link,address,undefined CFLAGS='-O1 -g' run-fuzz
+# What is found goes to the build folder; test/fuzz/corpus holds seeds.
 run-fuzz: $(FUZZERS:%=$(O)/bin/%)
-	$(Q)for f in $(FUZZERS); do $(O)/bin/$$f -max_total_time=$(or $(FUZZ_SECONDS),10) -verbosity=0 test/fuzz/corpus/$${f#fuzz_} || exit 1; done
+	$(Q)for f in $(FUZZERS); do \
+	    mkdir -p $(O)/corpus/$$f && $(O)/bin/$$f -max_total_time=$(or $(FUZZ_SECONDS),10) -verbosity=0 \
+	        -artifact_prefix=$(O)/corpus/ $(O)/corpus/$$f test/fuzz/corpus/$${f#fuzz_} || exit 1; done
 
 ## iso      bootstrap.iso, kernel and initrd of every containerVM, in $(O)/iso
 iso: $(TETHER)
