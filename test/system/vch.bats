@@ -5,6 +5,19 @@ load common
 with() { # NAME COMMAND [ARG]...
     VIC_HOST=$(vch_field .docker_host "$1") dk "${@:2}"
 }
+# Nothing on this host names the VCH any more.
+expect_nothing_of() { # NAME ID
+    [ ! -e "$SUITE/vchs/$1" ]
+    [ ! -e "/run/vic/$2" ]
+    run -0 virsh -q -c qemu:///system list --all --name
+    [[ $output != *"$2"* ]]
+    run -0 virsh -q -c qemu:///system net-list --all --name
+    [[ $output != *"$2"* ]]
+    run -0 nft list tables
+    [[ $output != *"$2"* ]]
+    run pgrep -fa "$SUITE/vchs/$1/|/run/vic/$2/"
+    equal "" "$output"
+}
 teardown() {
     for name in other first second; do
         [ ! -e "$SUITE/vchs/$name" ] || machine delete --force --name "$name" >&2
@@ -48,23 +61,14 @@ teardown() {
     run -1 machine delete --name first
     expect "still run"
     run -0 machine delete --force --name first
-    [ ! -e "$SUITE/vchs/first" ]
-    [ ! -e "/run/vic/$id" ]
-    run virsh -q -c qemu:///system list --all --name
-    [[ $output != *"$id"* ]]
-    run virsh -q -c qemu:///system net-list --all --name
-    [[ $output != *"$id"* ]]
-    run nft list tables
-    [[ $output != *"$id"* ]]
-    run pgrep -fa "$SUITE/vchs/first"
-    equal "" "$output"
+    expect_nothing_of first "$id"
     equal 1 "$(with second ps -q | wc -l)"
 }
 
 @test "stop leaves containers running, start brings the endpoint back, both may be said twice" {
     machine create --local --name other --iso "$VIC_ISO"
     with other pull -q "$(image busybox)"
-    with other run -d --name c "$(image busybox)" sleep 600
+    with other run -d --name runs-on "$(image busybox)" sleep 600
     domain=$(vch_field .id other)
     run -0 machine stop --name other
     run -0 machine stop --name other
@@ -72,8 +76,68 @@ teardown() {
     expect "$domain"
     run -0 machine start --name other
     run -0 machine start --name other
-    run -0 with other inspect -f '{{.State.Status}}' c
+    run -0 with other inspect -f '{{.State.Status}}' runs-on
     equal running "$output"
+}
+
+@test "of two creates with one name at the same moment, one makes it" {
+    machine create --local --name other --iso "$VIC_ISO" 2>"$BATS_TEST_TMPDIR/one" 3>&- &
+    one=$!
+    machine create --local --name other --iso "$VIC_ISO" 2>"$BATS_TEST_TMPDIR/two" 3>&- &
+    two=$!
+    won=0
+    ! wait "$one" || won=$((won + 1))
+    ! wait "$two" || won=$((won + 1))
+    equal 1 "$won"
+    grep -h exists "$BATS_TEST_TMPDIR/one" "$BATS_TEST_TMPDIR/two"
+    run -0 with other version
+}
+
+@test "a create that fails late leaves nothing" {
+    coproc TAKEN { python3 -c '
+import socket, sys
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+s.listen()
+print(s.getsockname()[1], flush=True)
+sys.stdin.read()' 3>&-; }
+    read -r -t 20 port <&"${TAKEN[0]}"
+    name=late$$ # nobody else's
+    run -1 machine create --local --name "$name" --iso "$VIC_ISO" --listen "tcp://127.0.0.1:$port"
+    expect "port $port"
+    [ ! -e "$SUITE/vchs/$name" ]
+    run grep -ls "\"$name\"" /run/vic/*/docker.json
+    equal "" "$output"
+    run pgrep -fa "$SUITE/vchs/$name"
+    equal "" "$output"
+    run -0 machine create --local --name other --iso "$VIC_ISO"
+}
+
+@test "a create that is killed can be deleted" {
+    machine create --local --name other --iso "$VIC_ISO" >&2 3>&- &
+    wait_for 30 test -e "$SUITE/vchs/other/vch.json"
+    pkill -KILL -f -- "vic-machine create --root $SUITE/vchs --local --name other" # timeout's child too
+    wait "$!" || :
+    id=$(vch_field .id other)
+    run -0 machine delete --force --name other
+    expect_nothing_of other "$id"
+}
+
+@test "a VCH whose daemons are dead is deleted, with its containers" {
+    machine create --local --name other --iso "$VIC_ISO"
+    with other pull -q "$(image busybox)"
+    with other run -d --name orphan "$(image busybox)" sleep 600
+    id=$(vch_field .id other)
+    for daemon in vic-docker vic-portlayer; do
+        kill -KILL "$(vch_field ".daemons.\"$daemon\".pid" other)"
+    done
+    run -1 machine delete --name other
+    expect "still run"
+    for daemon in vic-docker vic-portlayer; do
+        kill -KILL "$(vch_field ".daemons.\"$daemon\".pid" other)"
+    done
+    run -0 machine delete --force --name other
+    expect_nothing_of other "$id"
 }
 
 @test "tcp on loopback is served" {
