@@ -73,7 +73,8 @@ teardown() {
         [[ $name != HostConfig.* ]] || body="\"HostConfig\":{\"${name#*.}\":$value}"
         run -0 api POST /v1.50/containers/create -H 'Content-Type: application/json' --data-binary "{\"Image\":\"busybox\",$body}"
         equal 501 "${lines[-1]}"
-        expect "$name is not served here"
+        expect "$name"
+        expect "is not served here: "
     done <<'END'
 HostConfig.Binds ["/a:/b"]
 HostConfig.Privileged true
@@ -104,4 +105,35 @@ END
     expect "too new"
     run -0 api GET /v1.24/version
     equal 200 "${lines[-1]}"
+}
+
+@test "every operation of doc/api.md answers as it says there" {
+    shopt -s extglob
+    n=0
+    while read -r method path operation verdict; do
+        n=$((n + 1))
+        path=${path//\{@(id|name)\}/nosuch}
+        case $operation in
+        SystemEvents) path="$path?since=1&until=2" ;;
+        NetworkInspect) path=/networks/bridge ;;
+        esac
+        with=(-H 'Content-Type: application/json' -d '{}')
+        [ "$method" != HEAD ] || with=(-I)
+        run -0 api "$method" "/v1.50$path" "${with[@]}"
+        case $verdict in
+        served)
+            if ! [[ ${lines[-1]} =~ ^(2..|400|404)$ ]] || [[ $output == *"page not found"* ]]; then
+                echo "$operation: $output" >&2
+                return 1
+            fi
+            ;;
+        *)
+            equal "$operation $verdict" "$operation ${lines[-1]}"
+            [[ $output != *"page not found"* ]]
+            [ "$verdict" != 501 ] || [ "$method" = HEAD ] || expect "$operation is not served here: "
+            [ "$verdict" != 503 ] || expect "This node is not a swarm manager."
+            ;;
+        esac
+    done < <(sed -n 's/^| \([A-Z]*\) \([^ ]*\) (\([A-Za-z]*\)) | \([a-z0-9]*\) |.*/\1 \2 \3 \4/p' "$VCH_TOP/doc/api.md")
+    equal 107 "$n"
 }
