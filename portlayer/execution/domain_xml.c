@@ -82,19 +82,48 @@ static void add_head(struct vic_buf *b, const struct pl_domain *d)
                        "  <on_crash>destroy</on_crash>\n");
 }
 
+/* On the root bus itself: left to libvirt, each device gets a PCIe root port for hot-unplug, and the guest
+ * needs 0.3 s to set those up without KVM.  Slot 0 is the host bridge's, 31 the chipset's. */
+enum {
+    SLOT_SERIAL = 2,
+    SLOT_DISK,
+    SLOT_RNG,
+    SLOT_NICS /* and up */
+};
+
+static void add_slot(struct vic_buf *b, size_t slot)
+{
+    vic_buf_addf(b, "      <address type='pci' bus='0' slot='%zu'/>\n", slot);
+}
+
+static void add_nic(struct vic_buf *b, const struct pl_domain_nic *nic, size_t slot)
+{
+    vic_buf_add_str(b, "    <interface type='bridge'>\n");
+    add_value(b, "      <mac address='", nic->mac, "'/>\n");
+    add_value(b, "      <source bridge='", nic->bridge, "'/>\n");
+    add_value(b, "      <target dev='", nic->tap, "'/>\n");
+    vic_buf_add_str(b, "      <model type='virtio'/>\n"
+                       "      <rom enabled='no'/>\n");
+    add_slot(b, slot);
+    vic_buf_add_str(b, "    </interface>\n");
+}
+
 static void add_devices(struct vic_buf *b, const struct pl_domain *d)
 {
     vic_buf_add_str(b, "  <devices>\n"
                        "    <controller type='usb' model='none'/>\n"
-                       "    <controller type='virtio-serial' index='0'/>\n"
+                       "    <controller type='virtio-serial' index='0'>\n");
+    add_slot(b, SLOT_SERIAL);
+    vic_buf_add_str(b, "    </controller>\n"
                        "    <disk type='file' device='disk'>\n"
                        "      <driver name='qemu' type='qcow2' discard='unmap'/>\n");
     /* libvirt must not change the owner of the disk nor of the shared layers below it. */
     add_value(b, "      <source file='", d->disk,
               "'><seclabel model='dac' relabel='no'/></source>\n");
     vic_buf_add_str(b, "      <target dev='vda' bus='virtio'/>\n"
-                       "      <serial>rootfs</serial>\n"
-                       "    </disk>\n");
+                       "      <serial>rootfs</serial>\n");
+    add_slot(b, SLOT_DISK);
+    vic_buf_add_str(b, "    </disk>\n");
     if (d->iso) {
         vic_buf_add_str(b, "    <disk type='file' device='cdrom'>\n"
                            "      <driver name='qemu' type='raw'/>\n");
@@ -104,21 +133,16 @@ static void add_devices(struct vic_buf *b, const struct pl_domain *d)
                            "      <readonly/>\n"
                            "    </disk>\n");
     }
-    for (size_t i = 0; i < d->n_nics; i++) {
-        vic_buf_add_str(b, "    <interface type='bridge'>\n");
-        add_value(b, "      <mac address='", d->nics[i].mac, "'/>\n");
-        add_value(b, "      <source bridge='", d->nics[i].bridge, "'/>\n");
-        add_value(b, "      <target dev='", d->nics[i].tap, "'/>\n");
-        vic_buf_add_str(b, "      <model type='virtio'/>\n"
-                           "      <rom enabled='no'/>\n"
-                           "    </interface>\n");
-    }
+    for (size_t i = 0; i < d->n_nics; i++)
+        add_nic(b, &d->nics[i], SLOT_NICS + i);
     vic_buf_add_str(b, "    <channel type='unix'>\n");
     add_value(b, "      <source mode='bind' path='", d->channel_path, "'/>\n");
     vic_buf_add_str(b, "      <target type='virtio' name='vic.tether.0'/>\n"
                        "    </channel>\n"
-                       "    <rng model='virtio'><backend model='random'>/dev/urandom</backend>"
-                       "</rng>\n"
+                       "    <rng model='virtio'>\n"
+                       "      <backend model='random'>/dev/urandom</backend>\n");
+    add_slot(b, SLOT_RNG);
+    vic_buf_add_str(b, "    </rng>\n"
                        "    <memballoon model='none'/>\n"
                        "  </devices>\n");
 }
