@@ -22,6 +22,9 @@ static const struct {
     [VIC_ERR_INTERNAL] = {"internal", EIO},
 };
 
+#undef vic_fail
+#undef vic_fail_errno
+
 int vic_fail(struct vic_err *err, enum vic_err_kind kind, int code, const char *fmt, ...)
 {
     if (code <= 0)
