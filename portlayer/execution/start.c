@@ -36,7 +36,7 @@ struct pl_start {
     unsigned n_calls;       /* in flight: each will come back */
     bool is_over;           /* c->start is no longer this */
     bool has_failed, is_configured, is_net_up, is_asked;
-    _Atomic uint64_t creating_ms; /* when the worker went to libvirt; 0: not yet */
+    _Atomic uint64_t creating_ms; /* since when the worker is in libvirt; 0: it is not */
     struct vic_err err;
     int exit_code;
     long pid;
@@ -104,6 +104,28 @@ static void on_undone(void *arg, int result, const struct vic_err *err)
     start_free(s);
 }
 
+static int unblock_work(void *arg, struct vic_err *err)
+{
+    struct pl_start *s = arg;
+    return pl_virt_destroy(s->conn, s->uuid, err);
+}
+
+static void on_unblocked(void *arg, int result, const struct vic_err *err)
+{
+    struct pl_start *s = arg;
+    s->n_calls--;
+    if (result < 0)
+        vic_log(VIC_WARN, "container", s->id, "end a virtual machine that hangs: %s", err->message);
+    start_free(s);
+}
+
+/* A worker that is stuck in libvirt, and the undo behind it, come back only by QEMU's end. */
+static void unblock(struct pl_start *s)
+{
+    s->n_calls++;
+    host_work(s->c->x->pl->loop, unblock_work, on_unblocked, s);
+}
+
 static void fail(struct pl_start *s, const struct vic_err *err, int exit_code)
 {
     if (s->has_failed || s->is_over)
@@ -113,6 +135,8 @@ static void fail(struct pl_start *s, const struct vic_err *err, int exit_code)
     s->exit_code = exit_code;
     pl_container_no_deadline(s->c);
     pl_run_release(s->c);
+    if (s->creating_ms)
+        unblock(s);
     s->n_calls++;
     host_queue_add(s->c->queue, undo_work, on_undone, s);
 }
@@ -143,21 +167,6 @@ static void on_late(struct pl_container *c)
         fail(c->start, &err, PL_CODE_NOT_STARTED);
 }
 
-static int unblock_work(void *arg, struct vic_err *err)
-{
-    struct pl_start *s = arg;
-    return pl_virt_destroy(s->conn, s->uuid, err);
-}
-
-static void on_unblocked(void *arg, int result, const struct vic_err *err)
-{
-    struct pl_start *s = arg;
-    s->n_calls--;
-    if (result < 0)
-        vic_log(VIC_WARN, "container", s->id, "end a virtual machine that hangs: %s", err->message);
-    start_free(s);
-}
-
 static void on_creation_tick(struct pl_container *c)
 {
     struct pl_start *s = c->start;
@@ -172,9 +181,6 @@ static void on_creation_tick(struct pl_container *c)
     }
     (void)vic_fail(&err, VIC_ERR_UNAVAILABLE, ETIMEDOUT,
                    "the virtual machine did not start within %d s", CREATE_S);
-    /* The worker is stuck in libvirt: only QEMU's end brings it back, and the undo behind it. */
-    s->n_calls++;
-    host_work(c->x->pl->loop, unblock_work, on_unblocked, s);
     fail(s, &err, PL_CODE_NOT_STARTED);
 }
 
@@ -392,6 +398,7 @@ static void on_vm(void *arg, int result, const struct vic_err *err)
     struct pl_container *c = s->c;
     struct vic_err why = {0};
     s->n_calls--;
+    s->creating_ms = 0;
     vic_log(VIC_DEBUG, "container", s->id, "start: the VM runs");
     if (s->has_failed) {
         start_free(s);
