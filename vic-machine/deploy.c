@@ -1,6 +1,7 @@
 /* Starts and stops a VCH's two daemons. */
 #include "vic-machine/deploy.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -99,7 +100,7 @@ static int start_portlayer(const struct mach_vch *v, struct vic_err *err)
 {
     auto_free char *path = mach_vch_portlayer_socket(v);
     const struct passwd *pw = getpwnam(DOCKER_USER);
-    int fd;
+    int fd = -EBADF;
     int r = host_listen_unix(path, 0660, 0, pw ? pw->pw_gid : 0, &fd, err);
     if (r < 0)
         return r;
@@ -128,7 +129,7 @@ static int write_docker_config(const struct mach_vch *v, const char *path, struc
 static int start_docker(const struct mach_vch *v, struct vic_err *err)
 {
     auto_free char *config = vic_xasprintf("%s/docker.json", v->run_dir);
-    int fd;
+    int fd = -EBADF;
     int r = write_docker_config(v, config, err);
     if (r == 0)
         r = mach_listen_open(v->listen, &fd, err);
@@ -181,6 +182,24 @@ int mach_deploy_stop(const struct mach_vch *v, struct vic_err *err)
     return lock_fd < 0 ? lock_fd : stop_both(v, err);
 }
 
+/* The configuration goes last: until then a delete that was cut short can be said again. */
+static int remove_datastore(const struct mach_vch *v, struct vic_err *err)
+{
+    DIR *d = opendir(v->datastore);
+    if (!d)
+        return vic_fail_errno(err, errno, "open folder '%s'", v->datastore);
+    int r = 0;
+    for (struct dirent *e; r == 0 && (e = readdir(d));) {
+        if (vic_str_eq(e->d_name, ".") || vic_str_eq(e->d_name, "..") ||
+            vic_str_eq(e->d_name, MACH_CONFIG_FILE))
+            continue;
+        auto_free char *path = vic_xasprintf("%s/%s", v->datastore, e->d_name);
+        r = vic_file_remove_tree(path, err);
+    }
+    (void)closedir(d);
+    return r < 0 ? r : vic_file_remove_tree(v->datastore, err);
+}
+
 int mach_deploy_wipe(const struct mach_vch *v, struct vic_err *err)
 {
     int r = mach_libvirtd_ensure(err);
@@ -201,5 +220,5 @@ int mach_deploy_wipe(const struct mach_vch *v, struct vic_err *err)
         return vic_fail_wrap(err, r, "remove the VMs and networks of '%s'", v->name);
     mach_listen_unlink(v->listen);
     r = vic_file_remove_tree(v->run_dir, err);
-    return r < 0 ? r : vic_file_remove_tree(v->datastore, err);
+    return r < 0 ? r : remove_datastore(v, err);
 }

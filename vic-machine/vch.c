@@ -53,7 +53,7 @@ int mach_name_check(const char *name, struct vic_err *err)
 
 static char *config_path(const char *datastore)
 {
-    return vic_xasprintf("%s/vch.json", datastore);
+    return vic_xasprintf("%s/" MACH_CONFIG_FILE, datastore);
 }
 
 static int parse(const cJSON *doc, struct mach_vch *v, struct vic_err *err)

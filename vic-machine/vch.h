@@ -16,6 +16,7 @@
 #define MACH_RUN_ROOT "/run/vic"
 #define MACH_NAME_MAX 31 /* of a VCH, as vSphere Integrated Containers had it */
 #define MACH_ID_LEN 8
+#define MACH_CONFIG_FILE "vch.json"
 
 /* All strings are owned. */
 struct mach_vch {
