@@ -188,8 +188,20 @@ static int layer_work(void *arg, struct vic_err *err)
 static void commit_step(struct pl_commit *c);
 static void start_layer_jobs(struct pl_storage *s);
 
+/* What another commit's bytes did says nothing of this one's, though they claim to be the same layer. */
+static bool is_of_other_bytes(const struct pl_commit *c)
+{
+    return strcmp(c->job->blob, c->docs.image->blobs[c->next]) != 0 ||
+           (int)c->job->compression != c->docs.compressions[c->next];
+}
+
 static void layer_arrived(struct pl_commit *c, int result, const struct vic_err *err)
 {
+    if (result < 0 && is_of_other_bytes(c)) {
+        c->job = NULL;
+        commit_step(c);
+        return;
+    }
     if (c->job->is_blob_missing)
         c->missing = vic_strv_append(c->missing, c->job->blob);
     c->job = NULL;

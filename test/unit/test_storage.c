@@ -37,6 +37,7 @@ struct fixture {
 
 static _Atomic unsigned applied;
 static const char *bad_diff_id; /* a layer with it fails */
+static const char *bad_blob;    /* a layer from it fails; a digest */
 
 int __wrap_pl_layer_create_base(const struct pl_config *config, struct vic_err *err);
 int __wrap_pl_layer_apply(const struct pl_config *config, const struct pl_layer_apply *apply,
@@ -56,7 +57,8 @@ int __wrap_pl_layer_apply(const struct pl_config *config, const struct pl_layer_
 {
     applied++;
     usleep(20000); /* long enough for a second commit to come and wait */
-    if (vic_str_eq(apply->diff_id, bad_diff_id))
+    bool is_bad = bad_blob && strstr(apply->blob_path, bad_blob + strlen("sha256:"));
+    if (is_bad || vic_str_eq(apply->diff_id, bad_diff_id))
         return vic_fail(err, VIC_ERR_INVALID, 0, "layer does not match its diff id");
     apply->on_progress(3, apply->arg);
     auto_free char *path = pl_layer_path(config, apply->chain_id);
@@ -319,7 +321,8 @@ struct made {
     char blob[3][HOST_DIGEST_MAX];
 };
 
-/* An image whose layers are the given texts (blob = text, diff id = digest of text and "!"). */
+/* An image whose layers are the given texts (blob = text, diff id = digest of text and "!").  Of
+ * "base=lie" the diff id is that of "base". */
 static struct made make_image(struct fixture *f, const char *const *layers, size_t n)
 {
     struct made m;
@@ -332,7 +335,8 @@ static struct made make_image(struct fixture *f, const char *const *layers, size
     cJSON *blobs = json_new_arr();
     for (size_t i = 0; i < n; i++) {
         char diff[HOST_DIGEST_MAX];
-        auto_free char *text = vic_xasprintf("%s!", layers[i]);
+        int n_name = (int)strcspn(layers[i], "=");
+        auto_free char *text = vic_xasprintf("%.*s!", n_name, layers[i]);
         host_digest_of(text, strlen(text), diff);
         json_push_str(ids, diff);
         put_blob(f, layers[i], strlen(layers[i]), m.blob[i]);
@@ -438,6 +442,29 @@ static void test_layers_are_shared_and_made_once(void **state)
     assert_int_equal(applied, 3);
     assert_non_null(strstr(vic_buf_str(&s4.out), "\"status\":\"exists\""));
     request_release(&s4);
+}
+
+static void test_anothers_bad_bytes_do_not_fail_a_commit(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const lying[] = {"base=lie", "top"};
+    struct made liar = make_image(f, lying, 2);
+    struct made honest = make_image(f, two, 2);
+    struct rpc_stream s1;
+    struct rpc_stream s2;
+    bad_blob = liar.blob[0];
+    begin_commit(f, &liar, "a:1", &s1);
+    begin_commit(f, &honest, "b:1", &s2);
+    run(f);
+    bad_blob = NULL;
+    assert_non_null(strstr(vic_buf_str(&s1.out), "\"kind\":\"invalid\""));
+    assert_null(strstr(vic_buf_str(&s2.out), "error"));
+    assert_int_equal(pl_storage_count_images(f->pl.storage), 1);
+    uint64_t size;
+    assert_true(pl_content_stat(f->content, liar.blob[0], &size, NULL) < 0);
+    assert_int_equal(pl_content_stat(f->content, honest.blob[0], &size, NULL), 0);
+    request_release(&s1);
+    request_release(&s2);
 }
 
 static void test_missing_blobs_are_listed(void **state)
@@ -714,6 +741,7 @@ int main(void)
         TEST(test_layers_are_shared_and_made_once),
         TEST(test_missing_blobs_are_listed),
         TEST(test_a_bad_layer_leaves_nothing),
+        TEST(test_anothers_bad_bytes_do_not_fail_a_commit),
         TEST(test_a_sweep_drops_what_no_image_uses),
         TEST(test_bad_sweeps_are_refused),
         TEST(test_a_client_that_leaves_stops_the_commit),
