@@ -1,8 +1,12 @@
-TESTS += test_rpc test_sync
+TESTS += test_rpc test_rpc_ends test_sync
 test_rpc_DIR := test/unit
-test_rpc_SRC := test_rpc.c
+test_rpc_SRC := test_rpc.c rpc_pair.c
 test_rpc_LIBS := rpc json base
 test_rpc_LDLIBS := -lcmocka -lnghttp2 -lcjson -lm
+test_rpc_ends_DIR := test/unit
+test_rpc_ends_SRC := test_rpc_ends.c rpc_pair.c
+test_rpc_ends_LIBS := $(test_rpc_LIBS)
+test_rpc_ends_LDLIBS := $(test_rpc_LDLIBS)
 test_sync_DIR := test/unit
 test_sync_SRC := test_sync.c
 test_sync_LIBS := rpc json base
