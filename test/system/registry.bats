@@ -27,8 +27,8 @@ nothing_new() {
 }
 small() { # the daemons' largest resident sets so far, in KiB
     local pid size
-    [ "${VIC_SANITIZED:-0}" != 1 ] || return 0
     for pid in $(vch_field '.daemons[].pid'); do
+        ! grep -q libasan "/proc/$pid/maps" || continue # whose memory is another matter
         size=$(awk '/^VmHWM:/ { print $2 }' "/proc/$pid/status")
         [ "$size" -le 49152 ] || { echo "process $pid has had $size KiB" >&2; return 1; }
     done
@@ -208,7 +208,7 @@ END
 tar-dotdot ^failed to register layer
 tar-truncated ^failed to register layer
 END
-    for i in 1 2 3; do
+    for _ in 1 2 3; do
         dk pull -q "$FAKE/ok-schema2" 3>&- &
         good=$!
         run -1 dk pull "$FAKE/tar-dotdot"
