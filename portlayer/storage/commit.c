@@ -275,6 +275,10 @@ static struct layer_job *find_or_add_job(struct pl_commit *c)
 static void prepare_index(struct pl_op *op)
 {
     const struct pl_commit *c = op->arg;
+    const struct pl_index_row *old = pl_index_find_image(&op->next, c->docs.row.image);
+    if (old &&
+        strcmp(old->manifest, c->docs.row.manifest) != 0) /* the newer stands for the image */
+        op->try_blobs = vic_strv_append(op->try_blobs, old->manifest);
     pl_index_put_image(&op->next, &c->docs.row);
     for (char *const *ref = c->refs; ref && *ref; ref++)
         pl_index_set_ref(&op->next, *ref, c->docs.row.image);
