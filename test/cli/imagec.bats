@@ -4,7 +4,8 @@ setup_file() {
     ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
     export ROOT DIR="$BATS_FILE_TMPDIR"
     export IMAGES="${VIC_TEST_IMAGES:-$ROOT/build/images}"
-    export IMAGEC="${VIC_BIN:-$ROOT/${O:-build}/bin}/imagec"
+    IMAGEC=${VIC_BIN:-$(realpath -m "${O:-$ROOT/build}")/bin}/imagec
+    export IMAGEC
     . "$ROOT/test/lib/registry.bash"
     . "$ROOT/test/lib/fake.bash"
     "$ROOT/test/images/build" "$IMAGES" >&2
@@ -144,7 +145,10 @@ faults() { # lines of FAULT EXPECTED; 8 at a time
 @test "an interrupted pull leaves nothing" {
     "$IMAGEC" pull --root "$L" "$FAKE/stall" 3>&- &
     pid=$!
-    until [ -e "$L" ]; do sleep 0.02; done
+    until [ -e "$L" ]; do
+        kill -0 $pid # a program that has ended makes no layout any more
+        sleep 0.02
+    done
     sleep 0.2
     kill -TERM $pid
     ! wait $pid
