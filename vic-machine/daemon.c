@@ -23,6 +23,7 @@
 #define LISTEN_FD_FIRST 3 /* SD_LISTEN_FDS_START of sd_listen_fds(3) */
 #define LOG_TAIL 600
 #define STAT_MAX 4096
+#define DYING_MS 5000 /* a killed process whose memory is being given back */
 
 extern char **environ;
 
@@ -37,8 +38,9 @@ char *mach_program_dir(void)
     return vic_xstrndup(path, slash ? (size_t)(slash - path) : 0);
 }
 
-/* When the process started, in clock ticks since boot; 0 when there is no such live process. */
-static unsigned long long start_time(pid_t pid)
+/* When the process started, in clock ticks since boot; 0 when there is no such process.  A process whose
+ * main thread has ended is dying. */
+static unsigned long long start_time(pid_t pid, bool *ret_is_dying)
 {
     char path[40];
     (void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
@@ -47,8 +49,9 @@ static unsigned long long start_time(pid_t pid)
         return 0;
     /* The second field is the command in parentheses and may hold anything, so count from its end. */
     const char *p = strrchr(text, ')');
-    if (!p || p[1] != ' ' || p[2] == 'Z')
+    if (!p || p[1] != ' ')
         return 0;
+    *ret_is_dying = p[2] == 'Z';
     auto_strv char **fields = vic_strv_split(p + 2, ' ');
     uint64_t ticks;
     enum {
@@ -60,6 +63,13 @@ static unsigned long long start_time(pid_t pid)
     return ticks;
 }
 
+/* Waits for the end of a process that need not be our child. */
+static bool wait_gone(int pidfd, unsigned timeout_ms)
+{
+    struct pollfd p = {.fd = pidfd, .events = POLLIN};
+    return poll(&p, 1, (int)timeout_ms) == 1;
+}
+
 pid_t mach_daemon_find(const char *pid_path)
 {
     auto_free char *text = NULL;
@@ -67,9 +77,17 @@ pid_t mach_daemon_find(const char *pid_path)
         return 0;
     int pid = 0;
     unsigned long long ticks = 0;
+    bool is_dying = false;
     if (sscanf(text, "%d %llu", &pid, &ticks) != 2 || pid <= 1 || ticks == 0)
         return 0;
-    return start_time(pid) == ticks ? pid : 0;
+    if (start_time(pid, &is_dying) != ticks)
+        return 0;
+    if (!is_dying)
+        return pid;
+    /* Its other threads may still hold its sockets: it is gone when they are. */
+    auto_close int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    (void)(pidfd >= 0 && wait_gone(pidfd, DYING_MS));
+    return 0;
 }
 
 static int open_program(const char *program, struct vic_err *err)
@@ -127,7 +145,8 @@ static void become(const struct mach_daemon *d, int program_fd, int log_fd, cons
 static int write_pid(const char *pid_path, pid_t pid, struct vic_err *err)
 {
     char text[64];
-    int n = snprintf(text, sizeof(text), "%d %llu\n", pid, start_time(pid));
+    bool is_dying;
+    int n = snprintf(text, sizeof(text), "%d %llu\n", pid, start_time(pid, &is_dying));
     return vic_file_replace(pid_path, text, (size_t)n, 0644, err);
 }
 
@@ -155,13 +174,6 @@ int mach_daemon_start(const struct mach_daemon *d, pid_t *ret_pid, struct vic_er
     }
     *ret_pid = pid;
     return 0;
-}
-
-/* Waits for the end of a process that need not be our child. */
-static bool wait_gone(int pidfd, unsigned timeout_ms)
-{
-    struct pollfd p = {.fd = pidfd, .events = POLLIN};
-    return poll(&p, 1, (int)timeout_ms) == 1;
 }
 
 int mach_daemon_stop(const char *pid_path, unsigned grace_ms, struct vic_err *err)

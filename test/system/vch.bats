@@ -114,9 +114,13 @@ sys.stdin.read()' 3>&-; }
 }
 
 @test "a create that is killed can be deleted" {
-    machine create --local --name other --iso "$VIC_ISO" >&2 3>&- &
+    local lock
+    exec {lock}<>/run/vic/libvirtd.lock # which create takes once its configuration is written
+    flock "$lock"
+    machine create --local --name other --iso "$VIC_ISO" >&2 3>&- {lock}>&- &
     wait_for 30 test -e "$SUITE/vchs/other/vch.json"
     pkill -KILL -f -- "vic-machine create --root $SUITE/vchs --local --name other" # timeout's child too
+    exec {lock}>&-
     wait "$!" || :
     id=$(vch_field .id other)
     run -0 machine delete --force --name other
