@@ -185,7 +185,8 @@ signal.pause()
 expect_nothing_of() { # NAME
     local id
     id=$(vch_field .id "$1")
-    equal "" "$(domains | grep "$id" || :)"
+    no_domain() { ! domains | grep -q "$id"; }
+    wait_for 15 no_domain # a VM that is being ended may still be listed
     equal "" "$(ls "$SUITE/vchs/$1/containers")"
     equal "" "$(ls "/run/vic/$id/c")"
     run -0 nft list table bridge "vic_$id"
