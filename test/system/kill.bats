@@ -246,8 +246,12 @@ expect_nothing_of() { # NAME
     else
         kill -KILL "$(pgrep -x libvirtd)"
         answers() { virsh -q -c qemu:///system version; }
+        local mine
+        exec {mine}>"$BATS_TEST_TMPDIR/mine"
         machine start --name "$VCH" # starts it where there is none
+        exec {mine}>&-
         wait_for 30 answers
+        equal "" "$(find /proc/"$(pgrep -x libvirtd)"/fd -lname "$BATS_TEST_TMPDIR/mine")"
     fi
     equal "running 0" "$(state kill-libvirt)"
     wait_for 60 dk stop -t 20 kill-libvirt

@@ -80,6 +80,18 @@ teardown() {
     equal running "$output"
 }
 
+@test "the daemons keep none of their caller's descriptors" {
+    local mine
+    exec {mine}>"$BATS_TEST_TMPDIR/mine"
+    machine create --local --name other --iso "$VIC_ISO"
+    exec {mine}>&-
+    for daemon in vic-docker vic-portlayer; do
+        pid=$(vch_field ".daemons.\"$daemon\".pid" other)
+        [ -d "/proc/$pid/fd" ]
+        equal "" "$(find "/proc/$pid/fd" -lname "$BATS_TEST_TMPDIR/mine")"
+    done
+}
+
 @test "of two creates with one name at the same moment, one makes it" {
     machine create --local --name other --iso "$VIC_ISO" 2>"$BATS_TEST_TMPDIR/one" 3>&- &
     one=$!
