@@ -153,10 +153,9 @@ END
 }
 
 @test "sizes in the manifest that the blob does not have" {
-    faults <<'END'
-manifest-size-too-large 126 bytes, the manifest says 127
-manifest-size-too-small 126 bytes, the manifest says 125
-END
+    # One after the other: at once, the two manifests contradict each other about their one blob.
+    faults <<<'manifest-size-too-large 126 bytes, the manifest says 127'
+    faults <<<'manifest-size-too-small 126 bytes, the manifest says 125'
 }
 
 @test "layers that attack are not unpacked" {
