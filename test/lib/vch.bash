@@ -5,6 +5,7 @@
 #   suite_down        takes all of it back
 #   machine ARGS      vic-machine on the suite's folder of VCHs
 #   dk ARGS           the docker CLI on the suite's VCH, bounded in time
+#   on_terminal ROWS COLUMNS ARGS  the same, on a terminal of its own
 #   image NAME[:TAG]  the registry's name of a fixture image
 #
 # A sanitizer's report from any program, daemon or not, fails suite_down, which shows it.
@@ -29,6 +30,14 @@ machine() {
     timeout 120 "$VIC_BIN/vic-machine" "$command" --root "$SUITE/vchs" "$@"
 }
 dk() { timeout "${DK_TIMEOUT:-90}" "$DOCKER" -H "$VIC_HOST" "$@"; }
+# The bound is around script: timeout makes a process group, and one that is not in the terminal's
+# foreground is stopped as soon as it sets a mode of the terminal.
+on_terminal() {
+    local size="stty rows $1 cols $2" command
+    shift 2
+    printf -v command '%q ' "$DOCKER" -H "$VIC_HOST" "$@"
+    SHELL=/bin/bash timeout -k 5 "${DK_TIMEOUT:-90}" script -qec "$size; exec $command" /dev/null
+}
 image() { echo "$REGISTRY/$1"; }
 vch_field() { machine inspect --name "${2:-$VCH}" | jq -r "$1"; }
 

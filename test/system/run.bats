@@ -49,7 +49,7 @@ teardown() { remove_all run-; }
 }
 
 @test "-t gives a terminal of the client's size" {
-    run -0 script -qec "stty rows 33 cols 101; timeout 60 $DOCKER -H $VIC_HOST run --rm -it busybox sh -c 'tty; stty size'" /dev/null
+    run -0 on_terminal 33 101 run --rm -it busybox sh -c 'tty; stty size'
     expect /dev/pts/0
     expect "33 101"
 }
