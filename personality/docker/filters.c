@@ -138,17 +138,31 @@ bool docker_filters_match_regex(const struct docker_filters *f, const char *name
     return false;
 }
 
+/* wanted: "key" or "key=value". */
+static bool has_kv(const cJSON *object, const char *wanted)
+{
+    const char *eq = strchr(wanted, '=');
+    auto_free char *key = eq ? vic_xstrndup(wanted, (size_t)(eq - wanted)) : vic_xstrdup(wanted);
+    const cJSON *have = json_member(object, key);
+    return cJSON_IsString(have) && (!eq || strcmp(have->valuestring, eq + 1) == 0);
+}
+
 bool docker_filters_match_kv(const struct docker_filters *f, const char *name, const cJSON *object)
 {
     char *const *values = docker_filters_get(f, name);
-    for (; values && *values; values++) {
-        const char *eq = strchr(*values, '=');
-        auto_free char *key =
-            eq ? vic_xstrndup(*values, (size_t)(eq - *values)) : vic_xstrdup(*values);
-        const cJSON *have = json_member(object, key);
-        if (!cJSON_IsString(have) || (eq && strcmp(have->valuestring, eq + 1) != 0))
+    for (; values && *values; values++)
+        if (!has_kv(object, *values))
             return false;
-    }
+    return true;
+}
+
+bool docker_filters_match_no_kv(const struct docker_filters *f, const char *name,
+                                const cJSON *object)
+{
+    char *const *values = docker_filters_get(f, name);
+    for (; values && *values; values++)
+        if (has_kv(object, *values))
+            return false;
     return true;
 }
 

@@ -43,6 +43,9 @@ bool docker_filters_match_exact(const struct docker_filters *f, const char *name
 bool docker_filters_match_regex(const struct docker_filters *f, const char *name, const char *text);
 /* Every value of name, "key" or "key=value", is in the object of strings (which may be NULL). */
 bool docker_filters_match_kv(const struct docker_filters *f, const char *name, const cJSON *object);
+/* ... and none of them is. */
+bool docker_filters_match_no_kv(const struct docker_filters *f, const char *name,
+                                const cJSON *object);
 /* A filter that says yes or no; absent leaves *ret and *ret_given false. */
 int docker_filters_bool(const struct docker_filters *f, const char *name, bool *ret_given,
                         bool *ret, struct vic_err *err);

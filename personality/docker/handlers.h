@@ -20,6 +20,12 @@ void docker_container_wait(struct docker_req *r);
 void docker_container_attach(struct docker_req *r);
 void docker_container_logs(struct docker_req *r);
 
+/* prune.c */
+void docker_container_prune(struct docker_req *r);
+void docker_network_prune(struct docker_req *r);
+void docker_volume_prune(struct docker_req *r);
+void docker_build_prune(struct docker_req *r);
+
 /* images_list.c, images_inspect.c, images_change.c, images_pull.c */
 void docker_image_list(struct docker_req *r);
 void docker_image_inspect(struct docker_req *r);

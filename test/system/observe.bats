@@ -61,6 +61,24 @@ names() { dk ps -a --filter "name=obs-" --format '{{.Names}}' "$@" | sort | xarg
     expect "invalid filter"
 }
 
+@test "prune removes what does not run, is old enough and has the labels" {
+    dk create --name obs-kept --label prune=obs --label keep=1 busybox true
+    gone=$(dk create --name obs-gone --label prune=obs busybox true)
+    dk run -d --name obs-runs --label prune=obs busybox sleep 600
+    run -0 dk container prune -f --filter label=prune=obs --filter until=1h
+    expect "Total reclaimed space: 0B"
+    equal "obs-gone obs-kept obs-runs" "$(names)"
+    run -0 dk container prune -f --filter label=prune=obs --filter 'label!=keep=1' --filter until=0s
+    expect "Deleted Containers:"
+    equal "$gone" "${lines[1]}"
+    equal "obs-kept obs-runs" "$(names)"
+    run -1 dk container prune -f --filter until=soon
+    expect "invalid time 'soon'"
+    for kind in network volume builder; do
+        dk "$kind" prune -f
+    done
+}
+
 @test "inspect: state, times, configuration, network, and an id's prefix" {
     id=$(dk run -d --name obs-inspect -e A=b --label l=1 -h box busybox sleep 600)
     equal "$id" "$(dk inspect -f '{{.Id}}' "${id:0:12}")"

@@ -21,6 +21,7 @@
 #include "personality/docker/handlers.h"
 #include "personality/docker/image_json.h"
 #include "personality/docker/images.h"
+#include "personality/docker/moment.h"
 #include "personality/docker/mux.h"
 #include "personality/docker/router.h"
 #include "personality/docker/text.h"
@@ -180,6 +181,9 @@ static void test_labels_must_all_match(void **state)
     assert_true(docker_filters_match_kv(&f, "label", yes));
     assert_false(docker_filters_match_kv(&f, "label", no));
     assert_false(docker_filters_match_kv(&f, "label", NULL));
+    assert_false(docker_filters_match_no_kv(&f, "label", yes));
+    assert_true(docker_filters_match_no_kv(&f, "label", NULL));
+    assert_true(docker_filters_match_no_kv(&f, "label!", yes));
 }
 
 static void test_a_bad_expression_is_plain_text(void **state)
@@ -251,6 +255,41 @@ static void test_times(void **state)
     static const char *const bad[] = {"", "x", "1.", "1.x", "99999999999999999999", "1 2"};
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
         assert_true(docker_text_to_ns(bad[i], &ns) < 0);
+}
+
+static void test_moments(void **state)
+{
+    (void)state;
+    const int64_t now = 1000000 * VIC_NS_PER_S;
+    static const struct {
+        const char *text;
+        int64_t expect_s;
+    } rows[] = {
+        {"12", 12},
+        {"1970-01-02T00:00:00Z", 86400},
+        {"10m", 1000000 - 600},
+        {"1h30m", 1000000 - 5400},
+        {"1.5h", 1000000 - 5400},
+        {"2000ms", 1000000 - 2},
+        {"-1h", 1000000 + 3600},
+    };
+    int64_t ns;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        assert_int_equal(docker_moment_parse(rows[i].text, now, &ns, NULL), 0);
+        assert_int_equal(ns, rows[i].expect_s * VIC_NS_PER_S);
+    }
+    int64_t whole;
+    assert_int_equal(docker_moment_parse("2026-01-02", now, &ns, NULL), 0);
+    assert_int_equal(docker_moment_parse("2026-01-02T00:00:00", now, &whole, NULL), 0);
+    assert_int_equal(ns, whole);
+    static const char *const bad[] = {"",      "x",     "m",          "1h30",
+                                      "1x",    "0x1s",  "1e9h",       "infs",
+                                      "1h 2m", "1..2s", "2026-13-01", "9999999999h"};
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        struct vic_err err;
+        assert_int_equal(docker_moment_parse(bad[i], now, &ns, &err), -EINVAL);
+        assert_non_null(strstr(err.message, "invalid time"));
+    }
 }
 
 static void test_generated_names_are_valid(void **state)
@@ -503,6 +542,7 @@ int main(void)
         cmocka_unit_test(test_durations),
         cmocka_unit_test(test_status),
         cmocka_unit_test(test_times),
+        cmocka_unit_test(test_moments),
         cmocka_unit_test(test_generated_names_are_valid),
         cmocka_unit_test(test_text_becomes_utf8),
         cmocka_unit_test(test_credentials_are_seen),
