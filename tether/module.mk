@@ -8,3 +8,17 @@ tether_DIR := tether
 tether_SRC := main.c
 tether_LIBS := guest rpc json base
 tether_LDLIBS := -lnghttp2 -lcjson
+
+# Copies in and out of the container.  libarchive is linked in: its shared library would bring a dozen others,
+# and without what is not reached (its other formats) none of theirs is asked for.
+LIBS += copy
+copy_DIR := tether
+copy_SRC := copy_in.c copy_out.c copy_stat.c
+copy_LDLIBS := -l:libarchive.a -lacl -lz -lcjson
+copy_LDFLAGS := -Wl,--gc-sections
+PRIVATE_PROGS += tether-copy
+tether-copy_DIR := tether
+tether-copy_SRC := copy_main.c
+tether-copy_LIBS := copy json base
+tether-copy_LDLIBS := $(copy_LDLIBS)
+tether-copy_LDFLAGS := $(copy_LDFLAGS)

@@ -1,0 +1,341 @@
+/* Copies as tar: names, links, what is in the way, archives that lie. */
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/buf.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/file.h"
+#include "tether/copy.h"
+
+struct tree {
+    char dir[32];
+    int start; /* the working directory, which copies leave */
+};
+
+static int set_up(void **state)
+{
+    struct tree *t = vic_new(struct tree);
+    (void)snprintf(t->dir, sizeof(t->dir), "/tmp/test_copy.XXXXXX");
+    assert_non_null(mkdtemp(t->dir));
+    t->start = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    *state = t;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct tree *t = *state;
+    assert_int_equal(fchdir(t->start), 0);
+    assert_int_equal(vic_file_remove_tree(t->dir, NULL), 0);
+    (void)close(t->start);
+    free(t);
+    return 0;
+}
+
+static char *at(const struct tree *t, const char *path)
+{
+    return vic_xasprintf("%s%s", t->dir, path);
+}
+
+static void make_dir(const struct tree *t, const char *path)
+{
+    auto_free char *full = at(t, path);
+    assert_int_equal(mkdir(full, 0755), 0);
+}
+
+static void make_file(const struct tree *t, const char *path, const char *text)
+{
+    auto_free char *full = at(t, path);
+    assert_int_equal(vic_file_replace(full, text, strlen(text), 0644, NULL), 0);
+}
+
+static void make_link(const struct tree *t, const char *target, const char *path)
+{
+    auto_free char *full = at(t, path);
+    assert_int_equal(symlink(target, full), 0);
+}
+
+static bool has(const struct tree *t, const char *path, mode_t type)
+{
+    auto_free char *full = at(t, path);
+    struct stat st;
+    return lstat(full, &st) == 0 && (st.st_mode & S_IFMT) == type;
+}
+
+static void assert_text(const struct tree *t, const char *path, const char *expected)
+{
+    auto_free char *full = at(t, path);
+    auto_free char *text = NULL;
+    size_t len;
+    assert_int_equal(vic_file_read(full, 1000, &text, &len, NULL), 0);
+    assert_string_equal(text, expected);
+}
+
+/* ---- archives by hand ---- */
+
+struct row {
+    const char *name;
+    mode_t type;
+    const char *data; /* content, or what a link leads to */
+    bool is_hard_link;
+};
+
+static int archive_of(const struct tree *t, const struct row *rows, size_t n)
+{
+    auto_free char *path = at(t, "/made.tar");
+    struct archive *a = archive_write_new();
+    assert_int_equal(archive_write_set_format_pax_restricted(a), ARCHIVE_OK);
+    assert_int_equal(archive_write_open_filename(a, path), ARCHIVE_OK);
+    for (size_t i = 0; i < n; i++) {
+        struct archive_entry *e = archive_entry_new();
+        archive_entry_set_pathname(e, rows[i].name);
+        archive_entry_set_filetype(e, rows[i].type);
+        archive_entry_set_perm(e, 0755);
+        archive_entry_set_uid(e, getuid());
+        archive_entry_set_gid(e, getgid());
+        archive_entry_set_size(e, 0);
+        bool is_file = rows[i].type == S_IFREG && !rows[i].is_hard_link;
+        if (rows[i].is_hard_link)
+            archive_entry_set_hardlink(e, rows[i].data);
+        else if (rows[i].type == S_IFLNK)
+            archive_entry_set_symlink(e, rows[i].data);
+        else if (is_file)
+            archive_entry_set_size(e, (la_int64_t)strlen(rows[i].data));
+        assert_int_equal(archive_write_header(a, e), ARCHIVE_OK);
+        if (is_file)
+            assert_true(archive_write_data(a, rows[i].data, strlen(rows[i].data)) >= 0);
+        archive_entry_free(e);
+    }
+    assert_int_equal(archive_write_free(a), ARCHIVE_OK);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static int unpack(const struct tree *t, const char *dir, const struct copy_in_options *o,
+                  const struct row *rows, size_t n, struct vic_err *err)
+{
+    static const struct copy_in_options none;
+    auto_close int fd = archive_of(t, rows, n);
+    auto_free char *full = at(t, dir);
+    return copy_in(full, fd, o ? o : &none, err);
+}
+
+/* The names in an archive, in its order, each behind a blank. */
+static char *names_in(const char *path)
+{
+    struct vic_buf b = {0};
+    struct archive *a = archive_read_new();
+    struct archive_entry *e;
+    assert_int_equal(archive_read_support_format_tar(a), ARCHIVE_OK);
+    assert_int_equal(archive_read_open_filename(a, path, 10240), ARCHIVE_OK);
+    while (archive_read_next_header(a, &e) == ARCHIVE_OK)
+        vic_buf_addf(&b, " %s", archive_entry_pathname(e));
+    (void)archive_read_free(a);
+    return vic_buf_take(&b);
+}
+
+static char *packed_names(const struct tree *t, const char *path)
+{
+    auto_free char *full = at(t, path);
+    auto_free char *tar = at(t, "/out.tar");
+    auto_close int fd = open(tar, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(copy_out(full, fd, NULL), 0);
+    return names_in(tar);
+}
+
+/* ---- cases ---- */
+
+static void test_stat(void **state)
+{
+    const struct tree *t = *state;
+    make_dir(t, "/d");
+    make_file(t, "/d/f", "12345");
+    make_link(t, "d/f", "/to-file");
+    make_link(t, "d", "/to-dir");
+    make_link(t, "gone", "/dangling");
+    static const struct {
+        const char *path, *name;
+        mode_t type;
+        const char *target;
+    } rows[] = {
+        {"/d/f", "f", S_IFREG, NULL},         {"/d", "d", S_IFDIR, NULL},
+        {"/d/", "d", S_IFDIR, NULL},          {"/to-file", "to-file", S_IFLNK, "/d/f"},
+        {"/to-dir", "to-dir", S_IFLNK, "/d"}, {"/to-dir/", "to-dir", S_IFDIR, NULL},
+        {"/to-dir/.", ".", S_IFDIR, NULL},    {"/dangling", "dangling", S_IFLNK, "/gone"},
+        {"/to-dir/f", "f", S_IFREG, NULL},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        auto_free char *full = at(t, rows[i].path);
+        auto_json cJSON *doc = NULL;
+        assert_int_equal(copy_stat(full, &doc, NULL), 0);
+        assert_string_equal(json_str(doc, "name", ""), rows[i].name);
+        assert_int_equal(json_i64(doc, "mode", 0) & S_IFMT, rows[i].type);
+        auto_free char *target = rows[i].target ? at(t, rows[i].target) : NULL;
+        const char *said = json_str(doc, "link_target", NULL);
+        assert_int_equal(said != NULL, target != NULL);
+        if (target)
+            assert_string_equal(said, target);
+    }
+    auto_free char *absent = at(t, "/d/f/x");
+    auto_json cJSON *none = NULL;
+    struct vic_err err = {0};
+    assert_true(copy_stat(absent, &none, &err) < 0);
+    assert_int_equal(err.kind, VIC_ERR_NOT_FOUND);
+}
+
+static void test_names_begin_with_what_was_asked_for(void **state)
+{
+    const struct tree *t = *state;
+    make_dir(t, "/d");
+    make_file(t, "/d/f", "1");
+    make_link(t, "d", "/l");
+    static const char *const rows[][2] = {
+        {"/d", " d/ d/f"}, {"/d/", " d/ d/f"}, {"/d/.", " ./ ./f"},
+        {"/d/f", " f"},    {"/l", " l"},       {"/l/", " l/ l/f"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        auto_free char *names = packed_names(t, rows[i][0]);
+        assert_string_equal(names, rows[i][1]);
+        assert_int_equal(fchdir(t->start), 0);
+    }
+}
+
+static void test_what_went_out_comes_in(void **state)
+{
+    const struct tree *t = *state;
+    make_dir(t, "/d");
+    make_dir(t, "/to");
+    make_file(t, "/d/f", "text");
+    make_link(t, "f", "/d/l");
+    auto_free char *f = at(t, "/d/f");
+    auto_free char *hard = at(t, "/d/h");
+    auto_free char *to = at(t, "/to");
+    assert_int_equal(link(f, hard), 0);
+    assert_int_equal(chmod(f, 04751), 0);
+    auto_free char *names = packed_names(t, "/d");
+    auto_free char *tar = at(t, "/out.tar");
+    auto_close int fd = open(tar, O_RDONLY | O_CLOEXEC);
+    static const struct copy_in_options none;
+    assert_int_equal(copy_in(to, fd, &none, NULL), 0);
+    assert_text(t, "/to/d/f", "text");
+    struct stat a;
+    struct stat b;
+    auto_free char *new_f = at(t, "/to/d/f");
+    auto_free char *new_h = at(t, "/to/d/h");
+    assert_int_equal(stat(new_f, &a), 0);
+    assert_int_equal(stat(new_h, &b), 0);
+    assert_int_equal(a.st_ino, b.st_ino);
+    assert_int_equal(a.st_mode & 07777, 04751);
+    assert_true(has(t, "/to/d/l", S_IFLNK));
+}
+
+static void test_what_is_in_the_way_is_replaced(void **state)
+{
+    const struct tree *t = *state;
+    static const struct row file = {"x", S_IFREG, "new", false};
+    static const struct row dir = {"x/", S_IFDIR, "", false};
+    static const struct row link_out = {"x", S_IFLNK, "/etc/passwd", false};
+    make_dir(t, "/to");
+    make_dir(t, "/to/x");
+    make_file(t, "/to/x/old", "1");
+    assert_int_equal(unpack(t, "/to", NULL, &dir, 1, NULL), 0);
+    assert_text(t, "/to/x/old", "1"); /* two directories are one */
+    assert_int_equal(unpack(t, "/to", NULL, &file, 1, NULL), 0);
+    assert_text(t, "/to/x", "new");
+    assert_int_equal(unpack(t, "/to", NULL, &link_out, 1, NULL), 0);
+    assert_int_equal(unpack(t, "/to", NULL, &file, 1, NULL), 0); /* not through the link */
+    assert_true(has(t, "/to/x", S_IFREG));
+}
+
+static void test_kinds_are_kept_when_asked(void **state)
+{
+    const struct tree *t = *state;
+    static const struct copy_in_options keeps = {.keeps_kind = true};
+    static const struct row rows[] = {{"d", S_IFREG, "new", false}, {"f/", S_IFDIR, "", false}};
+    make_dir(t, "/to");
+    make_dir(t, "/to/d");
+    make_file(t, "/to/f", "old");
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct vic_err err = {0};
+        assert_true(unpack(t, "/to", &keeps, &rows[i], 1, &err) < 0);
+        assert_int_equal(err.kind, VIC_ERR_INVALID);
+        assert_non_null(strstr(err.message, "cannot overwrite"));
+    }
+    assert_true(has(t, "/to/d", S_IFDIR));
+    assert_text(t, "/to/f", "old");
+}
+
+static void test_names_that_lead_out_are_refused(void **state)
+{
+    const struct tree *t = *state;
+    static const struct row bad[] = {
+        {"../x", S_IFREG, "1", false},     {"a/../../x", S_IFREG, "1", false},
+        {"..", S_IFDIR, "", false},        {"/../x", S_IFREG, "1", false},
+        {"./../x", S_IFREG, "1", false},   {"a/..", S_IFREG, "1", false},
+        {"x", S_IFREG, "../secret", true},
+    };
+    make_dir(t, "/to");
+    make_file(t, "/secret", "1");
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        struct vic_err err = {0};
+        assert_true(unpack(t, "/to", NULL, &bad[i], 1, &err) < 0);
+        assert_int_equal(err.kind, VIC_ERR_INVALID);
+        assert_non_null(strstr(err.message, "leads out"));
+        assert_false(has(t, "/x", S_IFREG));
+    }
+    static const struct row good[] = {{"/abs", S_IFREG, "1", false},
+                                      {"./..x", S_IFREG, "1", false}};
+    assert_int_equal(unpack(t, "/to", NULL, good, ARRAY_SIZE(good), NULL), 0);
+    assert_true(has(t, "/to/abs", S_IFREG));
+    assert_true(has(t, "/to/..x", S_IFREG));
+}
+
+static void test_bad_targets_and_bad_archives(void **state)
+{
+    const struct tree *t = *state;
+    static const struct row file = {"x", S_IFREG, "new", false};
+    make_file(t, "/f", "not a tar, and longer than one of its blocks would have to be");
+    struct vic_err err = {0};
+    assert_true(unpack(t, "/nowhere", NULL, &file, 1, &err) < 0);
+    assert_int_equal(err.kind, VIC_ERR_NOT_FOUND);
+    assert_true(unpack(t, "/f", NULL, &file, 1, &err) < 0);
+    assert_int_equal(err.kind, VIC_ERR_INVALID);
+    assert_string_equal(err.message, "extraction point is not a directory");
+    auto_free char *path = at(t, "/f");
+    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    static const struct copy_in_options none;
+    assert_true(copy_in(t->dir, fd, &none, &err) < 0);
+    assert_int_equal(err.kind, VIC_ERR_INVALID);
+    auto_close int empty = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_int_equal(copy_in(t->dir, empty, &none, NULL), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_stat, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_names_begin_with_what_was_asked_for, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_what_went_out_comes_in, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_is_in_the_way_is_replaced, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_kinds_are_kept_when_asked, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_names_that_lead_out_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_bad_targets_and_bad_archives, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

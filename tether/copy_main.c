@@ -1,0 +1,88 @@
+/*
+ * tether-copy ROOT stat|out|in PATH [keep-kind] [owner=UID:GID]
+ *
+ * stat and out write a line with copy_stat()'s document, out then the tar; in reads a tar.  Anything
+ * that fails is told on stderr as {"kind","message"}, with exit status 1.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/banned.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/file.h"
+#include "lib/base/str.h"
+#include "tether/copy.h"
+
+static int write_line(const cJSON *doc, struct vic_err *err)
+{
+    auto_free char *text = json_print(doc);
+    int r = vic_file_write_all(STDOUT_FILENO, text, strlen(text));
+    if (r == 0)
+        r = vic_file_write_all(STDOUT_FILENO, "\n", 1);
+    return r < 0 ? vic_fail_errno(err, -r, "write") : 0;
+}
+
+static int do_stat(const char *path, struct vic_err *err)
+{
+    auto_json cJSON *doc = NULL;
+    int r = copy_stat(path, &doc, err);
+    return r < 0 ? r : write_line(doc, err);
+}
+
+static int parse_owner(const char *text, struct copy_in_options *o)
+{
+    unsigned uid;
+    unsigned gid;
+    char rest;
+    if (sscanf(text, "%u:%u%c", &uid, &gid, &rest) != 2)
+        return -EINVAL;
+    o->has_owner = true;
+    o->uid = uid;
+    o->gid = gid;
+    return 0;
+}
+
+static int do_in(const char *path, char *const *words, struct vic_err *err)
+{
+    struct copy_in_options o = {0};
+    for (; *words; words++) {
+        if (vic_str_eq(*words, "keep-kind"))
+            o.keeps_kind = true;
+        else if (!vic_str_starts_with(*words, "owner=") ||
+                 parse_owner(*words + strlen("owner="), &o) < 0)
+            return vic_fail(err, VIC_ERR_INVALID, 0, "unknown option: %s", *words);
+    }
+    return copy_in(path, STDIN_FILENO, &o, err);
+}
+
+static int run(char *const *argv, struct vic_err *err)
+{
+    const char *path = argv[3];
+    if (path[0] != '/')
+        return vic_fail(err, VIC_ERR_INVALID, 0, "path: not absolute");
+    if (chroot(argv[1]) < 0 || chdir("/") < 0)
+        return vic_fail_errno(err, errno, "enter %s", argv[1]);
+    (void)umask(0);
+    if (vic_str_eq(argv[2], "in"))
+        return do_in(path, argv + 4, err);
+    int r = do_stat(path, err);
+    return r < 0 || vic_str_eq(argv[2], "stat") ? r : copy_out(path, STDOUT_FILENO, err);
+}
+
+int main(int argc, char **argv)
+{
+    struct vic_err err = {0};
+    int r = argc >= 4 ? run(argv, &err)
+                      : vic_fail(&err, VIC_ERR_INVALID, 0, "usage: ROOT stat|out|in PATH");
+    if (r == 0)
+        return 0;
+    auto_json cJSON *doc = json_new_obj();
+    json_add_str(doc, "kind", vic_err_kind_to_string(err.kind));
+    json_add_str(doc, "message", err.message);
+    auto_free char *text = json_print(doc);
+    (void)vic_file_write_all(STDERR_FILENO, text, strlen(text));
+    return 1;
+}
