@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -23,6 +24,8 @@
 #include "tether/user.h"
 
 #define CHANNEL_FD 3
+#define JOIN_FD 4
+#define JOINED (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP)
 
 static void send_message(const struct tether_child_message *m, int fd)
 {
@@ -44,7 +47,7 @@ static void send_message(const struct tether_child_message *m, int fd)
     (void)sendmsg(CHANNEL_FD, &msg, MSG_NOSIGNAL); /* a parent that is gone hears nothing */
 }
 
-/* Stdio to 0-2, the channel to 3, nothing else: no descriptor of tether's survives. */
+/* Stdio to 0-2, the channel to 3, what is joined to 4, nothing else: no descriptor of tether's survives. */
 static int arrange_descriptors(const struct tether_child *c, struct vic_err *err)
 {
     /* The null device keeps 0-2 taken until a terminal comes. */
@@ -53,13 +56,16 @@ static int arrange_descriptors(const struct tether_child *c, struct vic_err *err
         return vic_fail_errno(err, errno, "open /dev/null");
     /* Out of the way first: a source may stand where another one goes. */
     int channel = fcntl(c->channel, F_DUPFD_CLOEXEC, 10);
+    int join = c->join_fd >= 0 ? fcntl(c->join_fd, F_DUPFD_CLOEXEC, 10) : -1;
     int source[3];
     for (int i = 0; i < 3; i++)
         source[i] = fcntl(c->stdio[i] >= 0 ? c->stdio[i] : null_fd, F_DUPFD_CLOEXEC, 10);
     for (int i = 0; i < 3; i++)
         if (dup2(source[i], i) < 0)
             return vic_fail_errno(err, errno, "arrange descriptors");
-    if (dup3(channel, CHANNEL_FD, O_CLOEXEC) < 0 || close_range(CHANNEL_FD + 1, ~0U, 0) < 0)
+    if (dup3(channel, CHANNEL_FD, O_CLOEXEC) < 0 ||
+        (c->join_fd >= 0 && dup3(join, JOIN_FD, O_CLOEXEC) < 0) ||
+        close_range(c->join_fd >= 0 ? JOIN_FD + 1 : JOIN_FD, ~0U, 0) < 0)
         return vic_fail_errno(err, errno, "arrange descriptors");
     return 0;
 }
@@ -76,17 +82,12 @@ static void reset_signals(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int set_identity(const struct tether_child *c, struct vic_err *err)
+static int set_limits(const struct tether_child *c, struct vic_err *err)
 {
     int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (score < 0 || vic_file_write_all(score, "0", 1) < 0)
         return vic_fail_errno(err, errno, "set oom_score_adj");
     (void)close(score);
-    if (unshare(CLONE_NEWCGROUP) < 0)
-        return vic_fail_errno(err, errno, "unshare the cgroup namespace");
-    if (sethostname(c->hostname, strlen(c->hostname)) < 0 ||
-        setdomainname(c->domainname, strlen(c->domainname)) < 0)
-        return vic_fail_errno(err, errno, "set the host name");
     struct rlimit nofile = {c->nofile, c->nofile};
     if (setrlimit(RLIMIT_NOFILE, &nofile) < 0)
         return vic_fail_errno(err, errno, "set the file limit");
@@ -95,13 +96,35 @@ static int set_identity(const struct tether_child *c, struct vic_err *err)
     return 0;
 }
 
-/* The size is set before anything can look at it. */
-static int use_console(const struct tether_spec *s, struct vic_err *err)
+static int make_namespaces(const struct tether_child *c, struct vic_err *err)
 {
+    if (unshare(CLONE_NEWCGROUP) < 0)
+        return vic_fail_errno(err, errno, "unshare the cgroup namespace");
+    if (sethostname(c->hostname, strlen(c->hostname)) < 0 ||
+        setdomainname(c->domainname, strlen(c->domainname)) < 0)
+        return vic_fail_errno(err, errno, "set the host name");
+    return tether_mounts_enter(c->root, &c->overlays, err);
+}
+
+/* Processes of the container see us from here on: they may not look into what is still tether's. */
+static int join_namespaces(struct vic_err *err)
+{
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* until execve; cannot fail */
+    if (setns(JOIN_FD, JOINED) < 0)
+        return vic_fail(err, VIC_ERR_CONFLICT, errno, "the container has ended");
+    (void)close(JOIN_FD);
+    return 0;
+}
+
+/* The size is set before anything can look at it. */
+static int use_console(const struct tether_child *c, struct vic_err *err)
+{
+    const struct tether_spec *s = c->spec;
     auto_close int master = -1;
     auto_close int slave = -1;
-    int r = tether_mounts_console(&master, &slave, err);
-    if (r < 0)
+    unsigned number;
+    int r = tether_mounts_terminal(&master, &slave, &number, err);
+    if (r < 0 || (c->join_fd < 0 && (r = tether_mounts_console(number, err)) < 0))
         return r;
     struct winsize size = {.ws_col = s->width, .ws_row = s->height};
     if (s->width && s->height && ioctl(master, TIOCSWINSZ, &size) < 0)
@@ -143,43 +166,48 @@ static int own_stdio(const struct tether_user *user, struct vic_err *err)
     return 0;
 }
 
-static int enter_cwd(const char *cwd, struct vic_err *err)
+/* Made for the first process only, as Docker does. */
+static int enter_cwd(const struct tether_child *c, struct vic_err *err)
 {
+    const char *cwd = c->spec->cwd;
     struct vic_err ignored = {0};
-    (void)vic_file_mkdir_p(cwd, 0755, &ignored); /* chdir has the better words */
+    if (c->join_fd < 0)
+        (void)vic_file_mkdir_p(cwd, 0755, &ignored); /* chdir has the better words */
     if (chdir(cwd) == 0)
         return 0;
     int code = errno;
     enum vic_err_kind kind =
         code == ENOTDIR || code == EACCES ? VIC_ERR_FORBIDDEN : VIC_ERR_INVALID;
     return vic_fail(err, kind, code, "chdir to cwd (\"%s\") set in config.json failed: %s", cwd,
-                    code == ENOTDIR ? "not a directory" : strerror(code));
+                    code == ENOTDIR  ? "not a directory"
+                    : code == ENOENT ? "no such file or directory"
+                                     : strerror(code));
 }
 
-static int become(const struct tether_user *user, struct vic_err *err)
+static int become(const struct tether_child *c, const struct tether_user *user, struct vic_err *err)
 {
-    int r = tether_caps_bound(err);
+    int r = c->is_privileged ? 0 : tether_caps_bound(err);
     if (r < 0)
         return r;
     if (setgroups(user->n_groups, user->groups) < 0 ||
         setresgid(user->gid, user->gid, user->gid) < 0 ||
         setresuid(user->uid, user->uid, user->uid) < 0)
         return vic_fail_errno(err, errno, "become user %u:%u", user->uid, user->gid);
-    return user->uid == 0 ? tether_caps_apply(err) : 0;
+    return user->uid == 0 && !c->is_privileged ? tether_caps_apply(err) : 0;
 }
 
 static int set_up(const struct tether_child *c, struct tether_user *user, struct vic_err *err)
 {
     int r;
-    if ((r = arrange_descriptors(c, err)) < 0 || (r = set_identity(c, err)) < 0 ||
-        (r = tether_mounts_enter(c->root, &c->overlays, err)) < 0 ||
+    if ((r = arrange_descriptors(c, err)) < 0 || (r = set_limits(c, err)) < 0 ||
+        (r = c->join_fd >= 0 ? join_namespaces(err) : make_namespaces(c, err)) < 0 ||
         (r = tether_user_resolve_here(c->spec->user, user, err)) < 0 ||
-        (r = c->spec->has_tty  ? use_console(c->spec, err)
+        (r = c->spec->has_tty  ? use_console(c, err)
              : c->stdio[0] < 0 ? reopen_null(err)
                                : 0) < 0 ||
-        (r = own_stdio(user, err)) < 0 || (r = enter_cwd(c->spec->cwd, err)) < 0)
+        (r = own_stdio(user, err)) < 0 || (r = enter_cwd(c, err)) < 0)
         return r;
-    return become(user, err);
+    return become(c, user, err);
 }
 
 static char **complete_env(const struct tether_child *c, const struct tether_user *user)

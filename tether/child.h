@@ -1,11 +1,13 @@
 /*
- * What happens between clone and execve, in the container's own namespaces.
+ * What happens between clone and execve, in the container's own namespaces: made by its first process,
+ * joined by every other one.
  *
  * The child tells its parent over a SOCK_SEQPACKET socket that closes on execve: the terminal's
  * descriptor, then READY just before execve, or the error.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/resource.h>
 
 #include "lib/base/err.h"
@@ -32,6 +34,8 @@ struct tether_child {
     rlim_t nofile; /* both limits of open files */
     int stdio[3];  /* -1 with a terminal; stdin -1 also without stdin: /dev/null */
     int channel;
+    int join_fd; /* of the first process, whose namespaces are joined; -1: this is the first */
+    bool is_privileged; /* keeps every capability */
 };
 
 /* Never returns. */

@@ -120,6 +120,12 @@ int tether_input_open(struct tether_input *in, int fd, bool is_terminal, struct 
     return r < 0 ? vic_fail_errno(err, -r, "watch stdin") : 0;
 }
 
+void tether_input_finish(struct tether_input *in)
+{
+    in->is_closing = true;
+    pump(in);
+}
+
 static void refuse(struct rpc_stream *st)
 {
     struct vic_err err = {0};

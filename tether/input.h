@@ -29,6 +29,8 @@ struct tether_input {
 void tether_input_init(struct tether_input *in, struct tether_loop *loop);
 /* Takes fd, which is non-blocking. */
 int tether_input_open(struct tether_input *in, int fd, bool is_terminal, struct vic_err *err);
+/* No more streams will come: closes once what is queued was written. */
+void tether_input_finish(struct tether_input *in);
 /* Nobody reads any more: drops what is queued and answers every open stream with a conflict. */
 void tether_input_close(struct tether_input *in);
 

@@ -192,7 +192,8 @@ int tether_mounts_enter(const char *root, const struct tether_overlays *o, struc
     return hide(err);
 }
 
-int tether_mounts_console(int *ret_master, int *ret_slave, struct vic_err *err)
+int tether_mounts_terminal(int *ret_master, int *ret_slave, unsigned *ret_number,
+                           struct vic_err *err)
 {
     auto_close int master = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
     int unlock = 0;
@@ -203,12 +204,18 @@ int tether_mounts_console(int *ret_master, int *ret_slave, struct vic_err *err)
     auto_close int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (slave < 0)
         return vic_fail_errno(err, errno, "open the terminal");
+    *ret_master = TAKE_FD(master);
+    *ret_slave = TAKE_FD(slave);
+    *ret_number = number;
+    return 0;
+}
+
+int tether_mounts_console(unsigned number, struct vic_err *err)
+{
     char path[32];
     (void)snprintf(path, sizeof(path), "/dev/pts/%u", number);
     auto_close int point = open("/dev/console", O_RDONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0620);
     if (point < 0 || mount(path, "/dev/console", NULL, MS_BIND, NULL) < 0)
         return vic_fail_errno(err, errno, "mount /dev/console");
-    *ret_master = TAKE_FD(master);
-    *ret_slave = TAKE_FD(slave);
     return 0;
 }

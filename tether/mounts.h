@@ -16,5 +16,8 @@ struct tether_overlays {
  * gone from sight.  In the child only, in new mount, PID, IPC and cgroup namespaces. */
 int tether_mounts_enter(const char *root, const struct tether_overlays *o, struct vic_err *err);
 
-/* A terminal of the container's own /dev/pts, bound to /dev/console. */
-int tether_mounts_console(int *ret_master, int *ret_slave, struct vic_err *err);
+/* A terminal of the container's own /dev/pts. */
+int tether_mounts_terminal(int *ret_master, int *ret_slave, unsigned *ret_number,
+                           struct vic_err *err);
+/* Binds that terminal to /dev/console. */
+int tether_mounts_console(unsigned number, struct vic_err *err);

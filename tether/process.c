@@ -1,9 +1,10 @@
-/* Clones the container's first process and reads its way to execve. */
+/* Clones a process of the container and reads its way to execve. */
 #include "tether/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -37,14 +38,41 @@ static int make_stdio(const struct tether_spec *s, struct tether_process *p, int
     return r;
 }
 
-static pid_t clone_into(int cgroup_fd)
+static pid_t clone_into(int cgroup_fd, uint64_t flags)
 {
-    struct clone_args args = {.flags = NAMESPACES, .exit_signal = SIGCHLD};
+    struct clone_args args = {.flags = flags, .exit_signal = SIGCHLD};
     if (cgroup_fd >= 0) {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = (uint64_t)cgroup_fd;
     }
     return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
+/* A PID namespace can only be joined by a child; the others it joins by itself. */
+static pid_t clone_beside(int join_fd, int cgroup_fd)
+{
+    auto_close int own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+    if (own < 0 || setns(join_fd, CLONE_NEWPID) < 0)
+        return -1;
+    pid_t pid = clone_into(cgroup_fd, 0);
+    int code = errno;
+    if (pid != 0)
+        (void)setns(own, CLONE_NEWPID); /* where we are already: never refused */
+    errno = code;
+    return pid;
+}
+
+static int clone_child(const struct tether_child *c, int cgroup_fd, pid_t *ret_pid,
+                       struct vic_err *err)
+{
+    bool is_joining = c->join_fd >= 0;
+    *ret_pid = is_joining ? clone_beside(c->join_fd, cgroup_fd) : clone_into(cgroup_fd, NAMESPACES);
+    if (*ret_pid >= 0)
+        return 0;
+    /* What the kernel says of a namespace whose first process is dead or dying. */
+    if (is_joining && (errno == ESRCH || errno == EINVAL || errno == ENOMEM))
+        return vic_fail(err, VIC_ERR_CONFLICT, errno, "the container has ended");
+    return vic_fail_errno(err, errno, "clone");
 }
 
 static void release_theirs(struct tether_child *c)
@@ -71,8 +99,8 @@ int tether_process_start(struct tether_child *child, int cgroup_fd, struct tethe
         r = vic_fail_errno(err, errno, "socketpair");
     p.channel = pair[0];
     child->channel = pair[1];
-    if (r >= 0 && (p.pid = clone_into(cgroup_fd)) < 0)
-        r = vic_fail_errno(err, errno, "clone");
+    if (r >= 0)
+        r = clone_child(child, cgroup_fd, &p.pid, err);
     if (p.pid == 0)
         tether_child_run(child);
     release_theirs(child);

@@ -1,4 +1,4 @@
-/* The container's first process: started in its own namespaces, heard until it runs or fails. */
+/* A process of the container: started in its namespaces, heard until it runs or fails. */
 #pragma once
 
 #include <stdbool.h>

@@ -6,6 +6,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/str.h"
+#include "tether/exec.h"
 #include "tether/tether.h"
 
 #define PROTOCOL 1
@@ -72,9 +73,8 @@ static void handle_resize(struct rpc_stream *st, void *arg)
     answer(st, r < 0 ? r : tether_resize(arg, width, height, &err), &err);
 }
 
-static void handle_stdin(struct rpc_stream *st, void *arg)
+static void serve_input(struct tether_input *in, struct rpc_stream *st)
 {
-    struct tether *t = arg;
     struct vic_err err = {0};
     const char *text = rpc_stream_query(st, "close");
     bool with_close = false;
@@ -83,7 +83,57 @@ static void handle_stdin(struct rpc_stream *st, void *arg)
         rpc_reply_error(st, &err);
         return;
     }
-    tether_input_serve(&t->input, st, with_close);
+    tether_input_serve(in, st, with_close);
+}
+
+static void handle_stdin(struct rpc_stream *st, void *arg)
+{
+    struct tether *t = arg;
+    serve_input(&t->input, st);
+}
+
+static void handle_exec(struct rpc_stream *st, void *arg)
+{
+    struct vic_err err = {0};
+    if (tether_exec_start(arg, st, &err) < 0)
+        rpc_reply_error(st, &err);
+}
+
+/* The exec of {id}, or NULL after an error was answered. */
+static struct tether_exec *find_exec(struct rpc_stream *st, struct tether *t)
+{
+    struct tether_exec *e = NULL;
+    struct vic_err err = {0};
+    if (tether_exec_find(t, rpc_stream_param(st, "id"), &e, &err) < 0)
+        rpc_reply_error(st, &err);
+    return e;
+}
+
+static void handle_exec_output(struct rpc_stream *st, void *arg)
+{
+    struct vic_err err = {0};
+    struct tether_exec *e = find_exec(st, arg);
+    if (e && tether_exec_read(e, st, &err) < 0)
+        rpc_reply_error(st, &err);
+}
+
+static void handle_exec_stdin(struct rpc_stream *st, void *arg)
+{
+    struct tether_exec *e = find_exec(st, arg);
+    if (e)
+        serve_input(tether_exec_input(e), st);
+}
+
+static void handle_exec_resize(struct rpc_stream *st, void *arg)
+{
+    struct vic_err err = {0};
+    uint16_t width;
+    uint16_t height;
+    struct tether_exec *e = find_exec(st, arg);
+    if (!e)
+        return;
+    int r = tether_size_parse(rpc_stream_json(st), "", &width, &height, &err);
+    answer(st, r < 0 ? r : tether_exec_resize(e, width, height, &err), &err);
 }
 
 static int do_ack(struct tether *t, const cJSON *doc, struct vic_err *err)
@@ -117,6 +167,10 @@ const struct rpc_route tether_routes[] = {
     {"POST", "/v1/signal", RPC_BODY_NONE_OR_JSON, handle_signal},
     {"POST", "/v1/resize", RPC_BODY_NONE_OR_JSON, handle_resize},
     {"POST", "/v1/stdin", RPC_BODY_STREAM, handle_stdin},
+    {"POST", "/v1/exec", RPC_BODY_NONE_OR_JSON, handle_exec},
+    {"GET", "/v1/exec/{id}/output", RPC_BODY_NONE_OR_JSON, handle_exec_output},
+    {"POST", "/v1/exec/{id}/stdin", RPC_BODY_STREAM, handle_exec_stdin},
+    {"POST", "/v1/exec/{id}/resize", RPC_BODY_NONE_OR_JSON, handle_exec_resize},
     {"POST", "/v1/ack", RPC_BODY_NONE_OR_JSON, handle_ack},
     {"POST", "/v1/shutdown", RPC_BODY_NONE_OR_JSON, handle_shutdown},
 };

@@ -182,14 +182,13 @@ static int check_spec(const struct tether_spec *s, struct vic_err *err)
     return 0;
 }
 
-int tether_spec_parse(const cJSON *doc, struct tether_spec *ret, struct vic_err *err)
+#define SPEC_MEMBERS "args", "env", "cwd", "user", "tty", "stdin", "console"
+
+static int read_spec(const cJSON *doc, struct tether_spec *ret, struct vic_err *err)
 {
-    static const char *const members[] = {"args", "env", "cwd", "user", "tty", "stdin", "console"};
-    *ret = (struct tether_spec){0};
     const cJSON *console;
-    int r = tether_check_members(doc, "", members, ARRAY_SIZE(members), err);
-    if (r < 0 || (r = json_get_strv(doc, "", "args", &ret->args, err)) < 0 ||
-        (r = json_get_strv(doc, "", "env", &ret->env, err)) < 0 ||
+    int r = json_get_strv(doc, "", "args", &ret->args, err);
+    if (r < 0 || (r = json_get_strv(doc, "", "env", &ret->env, err)) < 0 ||
         (r = copy_str(doc, "cwd", &ret->cwd, err)) < 0 ||
         (r = copy_str(doc, "user", &ret->user, err)) < 0 ||
         (r = json_get_bool(doc, "", "tty", &ret->has_tty, err)) < 0 ||
@@ -207,6 +206,14 @@ int tether_spec_parse(const cJSON *doc, struct tether_spec *ret, struct vic_err 
     return check_spec(ret, err);
 }
 
+int tether_spec_parse(const cJSON *doc, struct tether_spec *ret, struct vic_err *err)
+{
+    static const char *const members[] = {SPEC_MEMBERS};
+    *ret = (struct tether_spec){0};
+    int r = tether_check_members(doc, "", members, ARRAY_SIZE(members), err);
+    return r < 0 ? r : read_spec(doc, ret, err);
+}
+
 void tether_spec_release(struct tether_spec *s)
 {
     vic_strv_free(s->args);
@@ -214,4 +221,24 @@ void tether_spec_release(struct tether_spec *s)
     free(s->cwd);
     free(s->user);
     *s = (struct tether_spec){0};
+}
+
+int tether_exec_spec_parse(const cJSON *doc, struct tether_exec_spec *ret, struct vic_err *err)
+{
+    static const char *const members[] = {SPEC_MEMBERS, "id", "privileged"};
+    *ret = (struct tether_exec_spec){0};
+    const char *id;
+    int r = tether_check_members(doc, "", members, ARRAY_SIZE(members), err);
+    if (r < 0 || (r = json_need_str(doc, "", "id", &id, err)) < 0 ||
+        (r = json_get_bool(doc, "", "privileged", &ret->is_privileged, err)) < 0)
+        return r;
+    if (!vic_id_is_valid(id))
+        return vic_fail(err, VIC_ERR_INVALID, 0, "id: expected %d hex digits", VIC_ID_LEN);
+    memcpy(ret->id, id, sizeof(ret->id));
+    return read_spec(doc, &ret->process, err);
+}
+
+void tether_exec_spec_release(struct tether_exec_spec *s)
+{
+    tether_spec_release(&s->process);
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "lib/base/err.h"
+#include "lib/base/id.h"
 #include "lib/json/json.h"
 
 #define TETHER_INTERFACES_MAX 32 /* root ports of a VM end far below */
@@ -40,12 +41,22 @@ struct tether_spec {
     uint16_t height;
 };
 
+/* A process beside the container's first one. */
+struct tether_exec_spec {
+    char id[VIC_ID_LEN + 1]; /* chosen by the port layer */
+    bool is_privileged;
+    struct tether_spec process;
+};
+
 /* *ret is to be released in any case. */
 int tether_config_parse(const cJSON *doc, struct tether_config *ret, struct vic_err *err);
 void tether_config_release(struct tether_config *c);
 
 int tether_spec_parse(const cJSON *doc, struct tether_spec *ret, struct vic_err *err);
 void tether_spec_release(struct tether_spec *s);
+
+int tether_exec_spec_parse(const cJSON *doc, struct tether_exec_spec *ret, struct vic_err *err);
+void tether_exec_spec_release(struct tether_exec_spec *s);
 
 /* {"width","height"} under path. */
 int tether_size_parse(const cJSON *doc, const char *path, uint16_t *ret_width, uint16_t *ret_height,

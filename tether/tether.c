@@ -15,6 +15,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/base/log.h"
+#include "tether/exec.h"
 #include "tether/service.h"
 
 /* An end that was asked for waits this long for the process, the output port and the last answer. */
@@ -63,6 +64,7 @@ static void finish_if_drained(struct tether *t)
 static void on_hangup(void *arg)
 {
     struct tether *t = arg;
+    tether_execs_abandon(t);
     if (t->state == TETHER_EXITED && !t->is_ending && !t->output.is_padding)
         tether_output_pad(&t->output);
 }
@@ -275,6 +277,7 @@ static int spawn(struct tether *t, struct vic_err *err)
         .domainname = t->config.domainname,
         .root = t->machine->root,
         .nofile = t->machine->nofile,
+        .join_fd = -1,
         .overlays = {.hostname = hostname, .hosts = hosts, .resolv_conf = resolv_conf},
     };
     return tether_process_start(&child, t->machine->cgroup_fd, &t->process, err);
@@ -307,23 +310,23 @@ int tether_start(struct tether *t, struct rpc_stream *st, struct vic_err *err)
 
 /* ---- while it runs -------------------------------------------------------------------------- */
 
-static bool is_alive(const struct tether *t)
+bool tether_is_alive(const struct tether *t)
 {
     return t->state == TETHER_RUNNING && t->process.pid > 0;
 }
 
 int tether_signal(struct tether *t, int signal, struct vic_err *err)
 {
-    if (!is_alive(t))
+    if (!tether_is_alive(t))
         return vic_fail(err, VIC_ERR_CONFLICT, 0, "nothing runs");
     return kill(t->process.pid, signal) < 0 ? vic_fail_errno(err, errno, "signal %d", signal) : 0;
 }
 
 int tether_resize(struct tether *t, uint16_t width, uint16_t height, struct vic_err *err)
 {
-    if (!is_alive(t) || t->process.console < 0)
+    if (!tether_is_alive(t) || t->process.console < 0)
         return vic_fail(err, VIC_ERR_CONFLICT, 0, "%s",
-                        is_alive(t) ? "no terminal" : "nothing runs");
+                        tether_is_alive(t) ? "no terminal" : "nothing runs");
     struct winsize size = {.ws_col = width, .ws_row = height};
     if (ioctl(t->process.console, TIOCSWINSZ, &size) < 0)
         return vic_fail_errno(err, errno, "resize");
@@ -386,6 +389,8 @@ static void on_child_signal(struct tether_watch *w, uint32_t events)
             return;
         if (pid == t->process.pid)
             on_exit_of_process(t, status);
+        else
+            tether_execs_reap(t, pid, status);
     }
 }
 
@@ -443,6 +448,7 @@ int tether_new(const struct tether_machine *machine, int rpc_fd, int output_fd, 
     struct tether *t = vic_new(struct tether);
     t->machine = machine;
     t->child_fd = -1;
+    vic_list_init(&t->execs);
     t->process = (struct tether_process){
         .pid = -1, .channel = -1, .input = -1, .output = {-1, -1}, .console = -1};
     t->startup_watch = (struct tether_watch){.fd = -1, .on_ready = on_startup_ready};
@@ -469,6 +475,7 @@ void tether_free(struct tether *t)
         return;
     if (t->port.loop)
         tether_port_release(&t->port);
+    tether_execs_free(t);
     tether_input_close(&t->input);
     for (size_t i = 0; i < ARRAY_SIZE(t->sources); i++)
         close_source(&t->sources[i]);

@@ -69,6 +69,8 @@ struct tether {
     int child_fd; /* owned; signalfd */
     int wait_status;
     bool has_died;         /* reaped: its pid means nothing any more */
+    struct vic_list execs; /* processes beside it; see exec.h */
+    size_t n_execs;
     cJSON *exit;           /* owned; the exit record's payload */
     bool is_shutting_down; /* asked to: kill, then end */
     bool is_ending;        /* nothing left but to flush the port */
@@ -84,6 +86,9 @@ void tether_free(struct tether *t);
 
 /* Serves until done; 0, or -errno when the loop broke. */
 int tether_run(struct tether *t);
+
+/* The container's process runs: it can be signalled and joined. */
+bool tether_is_alive(const struct tether *t);
 
 /* ---- for service.c ---- */
 

@@ -177,15 +177,14 @@ static void on_upload_close(struct rpc_stream *st, const struct vic_err *err, vo
     on_answer(err, NULL, &((struct upload *)arg)->answer);
 }
 
-int tether_drive_stdin(struct tether_drive *d, const void *data, size_t len, bool with_close,
-                       struct vic_err *err)
+int tether_drive_upload(struct tether_drive *d, const char *path, const void *data, size_t len,
+                        struct vic_err *err)
 {
     static const struct rpc_stream_events events = {
         .on_data = on_upload_data, .on_drain = send_more, .on_close = on_upload_close};
     struct upload u = {.data = data, .left = len};
     struct rpc_stream *st;
-    int r = rpc_open(d->session, "POST", with_close ? "/v1/stdin?close=1" : "/v1/stdin?close=0",
-                     &events, &u, &st, err);
+    int r = rpc_open(d->session, "POST", path, &events, &u, &st, err);
     if (r < 0)
         return r;
     send_more(st, &u);
@@ -193,12 +192,17 @@ int tether_drive_stdin(struct tether_drive *d, const void *data, size_t len, boo
     return r < 0 ? r : finish(&u.answer, NULL, err);
 }
 
-int tether_drive_read_output(const char *path, struct vic_buf *out, struct vic_buf *err_out,
-                             cJSON **ret_exit, size_t *ret_pads)
+int tether_drive_stdin(struct tether_drive *d, const void *data, size_t len, bool with_close,
+                       struct vic_err *err)
 {
-    auto_free char *data = NULL;
-    size_t len;
-    int r = vic_file_read(path, OUTPUT_MAX, &data, &len, NULL);
+    return tether_drive_upload(d, with_close ? "/v1/stdin?close=1" : "/v1/stdin?close=0", data, len,
+                               err);
+}
+
+static int split(const char *data, size_t len, struct vic_buf *out, struct vic_buf *err_out,
+                 cJSON **ret_exit, size_t *ret_pads)
+{
+    int r = 0;
     *ret_exit = NULL;
     *ret_pads = 0;
     for (size_t at = 0; r >= 0 && at < len;) {
@@ -218,4 +222,53 @@ int tether_drive_read_output(const char *path, struct vic_buf *out, struct vic_b
         at += VIC_RECORD_HEADER + rec.len;
     }
     return r < 0 ? r : 0;
+}
+
+struct download {
+    struct answer answer;
+    struct vic_buf bytes;
+};
+
+static void on_download_data(struct rpc_stream *st, const uint8_t *data, size_t len, void *arg)
+{
+    vic_buf_add(&((struct download *)arg)->bytes, data, len);
+    rpc_stream_consume(st, len);
+}
+
+static void on_download_close(struct rpc_stream *st, const struct vic_err *err, void *arg)
+{
+    (void)st;
+    on_answer(err, NULL, &((struct download *)arg)->answer);
+}
+
+int tether_drive_records(struct tether_drive *d, const char *path, struct vic_buf *out,
+                         struct vic_buf *err_out, cJSON **ret_exit, struct vic_err *err)
+{
+    static const struct rpc_stream_events events = {.on_data = on_download_data,
+                                                    .on_close = on_download_close};
+    struct download down = {0};
+    struct rpc_stream *st;
+    size_t pads;
+    int r = rpc_open(d->session, "GET", path, &events, &down, &st, err);
+    if (r < 0)
+        return r;
+    rpc_stream_end(st);
+    r = pump(d, &down.answer.is_done, err);
+    if (r >= 0)
+        r = finish(&down.answer, NULL, err);
+    if (r >= 0)
+        r = split(vic_buf_str(&down.bytes), down.bytes.len, out, err_out, ret_exit, &pads);
+    vic_buf_release(&down.bytes);
+    return r;
+}
+
+int tether_drive_read_output(const char *path, struct vic_buf *out, struct vic_buf *err_out,
+                             cJSON **ret_exit, size_t *ret_pads)
+{
+    auto_free char *data = NULL;
+    size_t len = 0;
+    int r = vic_file_read(path, OUTPUT_MAX, &data, &len, NULL);
+    *ret_exit = NULL;
+    *ret_pads = 0;
+    return r < 0 ? r : split(data, len, out, err_out, ret_exit, ret_pads);
 }

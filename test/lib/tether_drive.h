@@ -22,6 +22,13 @@ int tether_drive_call(struct tether_drive *d, const char *method, const char *pa
 int tether_drive_stdin(struct tether_drive *d, const void *data, size_t len, bool with_close,
                        struct vic_err *err);
 
+/* The same to any path that takes a stream. */
+int tether_drive_upload(struct tether_drive *d, const char *path, const void *data, size_t len,
+                        struct vic_err *err);
+/* GET path, a stream of records, to its end: appends and sets as below. */
+int tether_drive_records(struct tether_drive *d, const char *path, struct vic_buf *out,
+                         struct vic_buf *err_out, cJSON **ret_exit, struct vic_err *err);
+
 /* The whole output file: appends standard output and error, sets the exit document (NULL while there
  * is none).  -EBADMSG on anything that is no record. */
 int tether_drive_read_output(const char *path, struct vic_buf *out, struct vic_buf *err_out,
