@@ -149,8 +149,8 @@ run-fuzz: $(FUZZERS:%=$(O)/bin/%)
 	        -artifact_prefix=$(O)/corpus/ $(O)/corpus/$$f test/fuzz/corpus/$${f#fuzz_} || exit 1; done
 
 ## iso      bootstrap.iso, kernel and initrd of every containerVM, in $(O)/iso
-iso: $(TETHER)
-	$(Q)iso/build $(O)/iso $(TETHER)
+iso: $(TETHER) $(COPIER)
+	$(Q)iso/build $(O)/iso $(TETHER) $(COPIER)
 ## install  programs, the containerVM's ISO and, without DESTDIR, the system users
 ISO_FILES := bootstrap.iso vmlinux vmlinuz initrd.img cmdline kernel-version
 install: all iso

@@ -115,6 +115,7 @@ static struct tether_machine machine = {
     .root = ROOT_DIR,
     .state_dir = STATE_DIR,
     .nofile = NOFILE_LIMIT,
+    .copier = "/bin/tether-copy",
     .cgroup_fd = -1,
     .prepare = prepare,
     .was_oom_killed = was_oom_killed,

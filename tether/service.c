@@ -6,6 +6,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/str.h"
+#include "tether/copies.h"
 #include "tether/exec.h"
 #include "tether/tether.h"
 
@@ -136,6 +137,16 @@ static void handle_exec_resize(struct rpc_stream *st, void *arg)
     answer(st, r < 0 ? r : tether_exec_resize(e, width, height, &err), &err);
 }
 
+static void handle_copy_read(struct rpc_stream *st, void *arg)
+{
+    tether_copy_read(arg, st);
+}
+
+static void handle_copy_write(struct rpc_stream *st, void *arg)
+{
+    tether_copy_write(arg, st);
+}
+
 static int do_ack(struct tether *t, const cJSON *doc, struct vic_err *err)
 {
     static const char *const members[] = {"exit"};
@@ -171,6 +182,8 @@ const struct rpc_route tether_routes[] = {
     {"GET", "/v1/exec/{id}/output", RPC_BODY_NONE_OR_JSON, handle_exec_output},
     {"POST", "/v1/exec/{id}/stdin", RPC_BODY_STREAM, handle_exec_stdin},
     {"POST", "/v1/exec/{id}/resize", RPC_BODY_NONE_OR_JSON, handle_exec_resize},
+    {"GET", "/v1/copy", RPC_BODY_NONE_OR_JSON, handle_copy_read},
+    {"PUT", "/v1/copy", RPC_BODY_STREAM, handle_copy_write},
     {"POST", "/v1/ack", RPC_BODY_NONE_OR_JSON, handle_ack},
     {"POST", "/v1/shutdown", RPC_BODY_NONE_OR_JSON, handle_shutdown},
 };

@@ -15,6 +15,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/base/log.h"
+#include "tether/copies.h"
 #include "tether/exec.h"
 #include "tether/service.h"
 
@@ -310,6 +311,11 @@ int tether_start(struct tether *t, struct rpc_stream *st, struct vic_err *err)
 
 /* ---- while it runs -------------------------------------------------------------------------- */
 
+bool tether_has_disk(const struct tether *t)
+{
+    return t->state != TETHER_IDLE && !t->is_settled && !t->is_ending;
+}
+
 bool tether_is_alive(const struct tether *t)
 {
     return t->state == TETHER_RUNNING && t->process.pid > 0;
@@ -337,6 +343,8 @@ int tether_ack(struct tether *t, struct vic_err *err)
 {
     if (t->state != TETHER_EXITED)
         return vic_fail(err, VIC_ERR_CONFLICT, 0, "nothing exited");
+    t->is_settled = true;
+    tether_copies_abort(t);
     t->machine->settle(); /* before the answer: the host may pull the plug as soon as it has it */
     end_when_flushed(t);
     return 0;
@@ -389,7 +397,7 @@ static void on_child_signal(struct tether_watch *w, uint32_t events)
             return;
         if (pid == t->process.pid)
             on_exit_of_process(t, status);
-        else
+        else if (!tether_copies_reap(t, pid, status))
             tether_execs_reap(t, pid, status);
     }
 }
@@ -449,6 +457,7 @@ int tether_new(const struct tether_machine *machine, int rpc_fd, int output_fd, 
     t->machine = machine;
     t->child_fd = -1;
     vic_list_init(&t->execs);
+    vic_list_init(&t->copies);
     t->process = (struct tether_process){
         .pid = -1, .channel = -1, .input = -1, .output = {-1, -1}, .console = -1};
     t->startup_watch = (struct tether_watch){.fd = -1, .on_ready = on_startup_ready};
@@ -476,6 +485,7 @@ void tether_free(struct tether *t)
     if (t->port.loop)
         tether_port_release(&t->port);
     tether_execs_free(t);
+    tether_copies_abort(t);
     tether_input_close(&t->input);
     for (size_t i = 0; i < ARRAY_SIZE(t->sources); i++)
         close_source(&t->sources[i]);

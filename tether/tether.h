@@ -22,6 +22,7 @@ struct tether_machine {
     const char *root;      /* where the container's root is once prepared */
     const char *state_dir; /* where files are kept that overlay the image's */
     rlim_t nofile;         /* limit of open files of the container's processes */
+    const char *copier;    /* the program tether-copy */
     int cgroup_fd;         /* where the container is born; -1 for none */
     /* Gets disk and interfaces ready. */
     int (*prepare)(const struct tether_config *c, struct vic_err *err);
@@ -71,8 +72,11 @@ struct tether {
     bool has_died;         /* reaped: its pid means nothing any more */
     struct vic_list execs; /* processes beside it; see exec.h */
     size_t n_execs;
+    struct vic_list copies; /* see copies.h */
+    size_t n_copies;
     cJSON *exit;           /* owned; the exit record's payload */
     bool is_shutting_down; /* asked to: kill, then end */
+    bool is_settled;       /* the disk was taken off */
     bool is_ending;        /* nothing left but to flush the port */
     bool is_done;
     uint64_t deadline_ms; /* for an end that hangs */
@@ -88,6 +92,7 @@ void tether_free(struct tether *t);
 int tether_run(struct tether *t);
 
 /* The container's process runs: it can be signalled and joined. */
+bool tether_has_disk(const struct tether *t);
 bool tether_is_alive(const struct tether *t);
 
 /* ---- for service.c ---- */

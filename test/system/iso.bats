@@ -8,6 +8,7 @@ setup_file() {
     cd "$BATS_TEST_DIRNAME/../.."
     export O=${O:-build}
     export TETHER=${TETHER:-$O/bin/tether}
+    export COPIER=$O/bin/tether-copy
     export VIC_ISO_CACHE=${VIC_ISO_CACHE:-$(realpath -m "$O")/iso/cache}
     make O="$O" TETHER="$TETHER" iso
 }
@@ -32,8 +33,8 @@ initrd_file() { # PATH: that file of the initrd on stdout
 }
 
 @test "two builds in two folders have the same bytes" {
-    iso/build "$BATS_TEST_TMPDIR/a" "$TETHER"
-    (umask 077 && TZ=Asia/Tokyo LANG=C.UTF-8 iso/build "$BATS_TEST_TMPDIR/b" "$TETHER")
+    iso/build "$BATS_TEST_TMPDIR/a" "$TETHER" "$COPIER"
+    (umask 077 && TZ=Asia/Tokyo LANG=C.UTF-8 iso/build "$BATS_TEST_TMPDIR/b" "$TETHER" "$COPIER")
     diff -r -x .lock "$BATS_TEST_TMPDIR/a" "$BATS_TEST_TMPDIR/b"
     cmp "$BATS_TEST_TMPDIR/a/bootstrap.iso" "$iso/bootstrap.iso"
 }
@@ -41,7 +42,7 @@ initrd_file() { # PATH: that file of the initrd on stdout
 @test "a build with nothing changed does nothing, in under a second" {
     touch "$BATS_TEST_TMPDIR/before"
     start=$(date +%s%N)
-    run iso/build "$iso" "$TETHER"
+    run iso/build "$iso" "$TETHER" "$COPIER"
     end=$(date +%s%N)
     [ "$status" -eq 0 ]
     [ -z "$output" ]
@@ -51,13 +52,13 @@ initrd_file() { # PATH: that file of the initrd on stdout
 
 @test "a changed tether or a lost file is built again" {
     cp "$TETHER" "$BATS_TEST_TMPDIR/tether"
-    iso/build "$BATS_TEST_TMPDIR/a" "$BATS_TEST_TMPDIR/tether"
+    iso/build "$BATS_TEST_TMPDIR/a" "$BATS_TEST_TMPDIR/tether" "$COPIER"
     rm "$BATS_TEST_TMPDIR/a/initrd.img"
-    iso/build "$BATS_TEST_TMPDIR/a" "$BATS_TEST_TMPDIR/tether"
+    iso/build "$BATS_TEST_TMPDIR/a" "$BATS_TEST_TMPDIR/tether" "$COPIER"
     cmp "$BATS_TEST_TMPDIR/a/initrd.img" "$iso/initrd.img"
 
     gcc -xc -o "$BATS_TEST_TMPDIR/tether" - <<<'int main(void) { return 0; }'
-    iso/build "$BATS_TEST_TMPDIR/a" "$BATS_TEST_TMPDIR/tether"
+    iso/build "$BATS_TEST_TMPDIR/a" "$BATS_TEST_TMPDIR/tether" "$COPIER"
     run ! cmp -s "$BATS_TEST_TMPDIR/a/initrd.img" "$iso/initrd.img"
 }
 
@@ -65,7 +66,7 @@ initrd_file() { # PATH: that file of the initrd on stdout
     cp -r "$VIC_ISO_CACHE" "$BATS_TEST_TMPDIR/cache"
     deb=$(echo "$BATS_TEST_TMPDIR"/cache/isolinux_*.deb)
     echo junk >>"$deb"
-    VIC_ISO_CACHE=$BATS_TEST_TMPDIR/cache run iso/build "$BATS_TEST_TMPDIR/a" "$TETHER"
+    VIC_ISO_CACHE=$BATS_TEST_TMPDIR/cache run iso/build "$BATS_TEST_TMPDIR/a" "$TETHER" "$COPIER"
     [ "$status" -ne 0 ]
     [[ "$output" == *damaged* ]]
     [ ! -e "$deb" ]
