@@ -22,16 +22,6 @@
 
 /* ---- what libvirt tells ---- */
 
-static struct pl_container *find_by_vm(struct pl_execution *x, const char *uuid)
-{
-    struct pl_container *c;
-    list_for_each(c, &x->containers, link) {
-        if (strcmp(c->rec.vm_uuid, uuid) == 0)
-            return c;
-    }
-    return NULL;
-}
-
 static int on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int detail, void *opaque)
 {
     (void)conn;
@@ -40,7 +30,7 @@ static int on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int det
     char uuid[VIR_UUID_STRING_BUFLEN];
     if (x->is_closed || virDomainGetUUIDString(dom, uuid) < 0)
         return 0;
-    struct pl_container *c = find_by_vm(x, uuid);
+    struct pl_container *c = pl_index_find_vm(x, uuid);
     if (event == VIR_DOMAIN_EVENT_STARTED && !(c && pl_state_has_vm(c->rec.state)))
         pl_recover_stray(x, virDomainGetName(dom), uuid);
     else if (!c)
@@ -93,8 +83,10 @@ static void drop_connection(struct pl_execution *x)
     x->conn = NULL;
 }
 
+/* Connect, listen, list: in this order, so that what ends meanwhile is told by an event or missing from
+ * the list.  Only the listening is done on the loop, where the events come in. */
 struct reconnect {
-    struct pl_execution *x;
+    struct pl_execution *x; /* a reference */
     char *uri, *vch_id;
     struct pl_network *network;
     virConnectPtr conn;
@@ -109,27 +101,23 @@ static int reconnect_work(void *arg, struct vic_err *err)
     if (!w->conn)
         return pl_virt_fail(err, "connect");
     pl_network_set_connection(w->network, w->conn);
-    int r = pl_network_repair(w->network, err);
-    return r < 0 ? r : pl_virt_list(w->conn, w->vch_id, &w->domains, &w->n_domains, err);
+    return pl_network_repair(w->network, err);
 }
 
-static void on_reconnected(void *arg, int result, const struct vic_err *err)
+static int list_work(void *arg, struct vic_err *err)
 {
     struct reconnect *w = arg;
+    return pl_virt_list(w->conn, w->vch_id, &w->domains, &w->n_domains, err);
+}
+
+/* err: it is tried again. */
+static void reconnect_over(struct reconnect *w, const struct vic_err *err)
+{
     struct pl_execution *x = w->x;
-    struct vic_err why = {0};
     x->is_reconnecting = false;
-    if (!x->is_closed && result == 0) {
-        drop_connection(x);
-        result = use_connection(x, w->conn, &why);
-        err = &why;
-    }
-    if (!x->is_closed && result < 0) {
+    if (err && !x->is_closed) {
         vic_log(VIC_DEBUG, "libvirt", NULL, "%s", err->message);
         (void)uv_timer_start(&x->reconnect_timer, on_retry, RECONNECT_MS, 0);
-    } else if (!x->is_closed) {
-        vic_log(VIC_INFO, "libvirt", NULL, "connected again");
-        pl_recover_match(x, w->domains, w->n_domains);
     }
     if (w->conn)
         (void)virConnectClose(w->conn);
@@ -137,15 +125,47 @@ static void on_reconnected(void *arg, int result, const struct vic_err *err)
     free(w->uri);
     free(w->vch_id);
     free(w);
+    pl_execution_unref(x);
+}
+
+static void on_listed(void *arg, int result, const struct vic_err *err)
+{
+    struct reconnect *w = arg;
+    if (!w->x->is_closed && result == 0) {
+        vic_log(VIC_INFO, "libvirt", NULL, "connected again");
+        pl_recover_match(w->x, w->domains, w->n_domains);
+    }
+    reconnect_over(w, result < 0 ? err : NULL);
+}
+
+static void on_reconnected(void *arg, int result, const struct vic_err *err)
+{
+    struct reconnect *w = arg;
+    struct pl_execution *x = w->x;
+    struct vic_err why = {0};
+    if (!x->is_closed && result == 0) {
+        drop_connection(x);
+        result = use_connection(x, w->conn, &why);
+        err = &why;
+    }
+    if (x->is_closed || result < 0) {
+        reconnect_over(w, err);
+        return;
+    }
+    pl_recover_expect(x);
+    host_work(x->pl->loop, list_work, on_listed, w);
 }
 
 static void on_retry(uv_timer_t *t)
 {
     struct pl_execution *x = t->data;
-    if (x->is_reconnecting)
+    if (x->is_reconnecting) { /* and lost again, maybe */
+        (void)uv_timer_start(t, on_retry, RECONNECT_MS, 0);
         return;
+    }
     struct reconnect *w = vic_new(struct reconnect);
     x->is_reconnecting = true;
+    x->refs++;
     w->x = x;
     w->uri = vic_xstrdup(x->pl->config.libvirt_uri);
     w->vch_id = vic_xstrdup(x->pl->config.id);
@@ -217,6 +237,7 @@ int pl_execution_new(struct pl *pl, virConnectPtr conn, struct pl_execution **re
         pl_execution_close(x);
         return r;
     }
+    pl_recover_expect(x);
     pl_recover_match(x, domains, n);
     free(domains);
     *ret_execution = x;

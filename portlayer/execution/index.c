@@ -113,6 +113,16 @@ int pl_index_find(struct pl_execution *x, const char *ref, struct pl_container *
     return 0;
 }
 
+struct pl_container *pl_index_find_vm(struct pl_execution *x, const char *uuid)
+{
+    struct pl_container *c;
+    list_for_each(c, &x->containers, link) {
+        if (vic_str_eq(c->rec.vm_uuid, uuid))
+            return c;
+    }
+    return NULL;
+}
+
 char *pl_container_path(const struct pl_container *c, const char *file)
 {
     return vic_xasprintf("%s/containers/%s%s%s", c->x->pl->config.datastore, c->rec.id,

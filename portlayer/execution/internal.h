@@ -53,11 +53,12 @@ struct pl_container {
     struct pl_channel *channel;
     struct pl_watch *watch;
     struct pl_exit exit;
-    bool has_exit;      /* the exit record was read */
-    bool is_ending;     /* ... and acknowledged: the VM is on its way out */
-    bool is_stop_asked; /* someone asked for the end: a stop event follows die */
-    bool is_recovering; /* found running after our own restart; its tether was not heard yet */
-    bool keeps_on_end;  /* a restart: auto_remove waits */
+    bool has_exit;         /* the exit record was read */
+    bool is_ending;        /* ... and acknowledged: the VM is on its way out */
+    bool is_stop_asked;    /* someone asked for the end: a stop event follows die */
+    bool is_recovering;    /* found running after our own restart; its tether was not heard yet */
+    bool keeps_on_end;     /* a restart: auto_remove waits */
+    unsigned expected_run; /* whose VM the next list of domains has, unless it is gone */
     long pid;
     uv_timer_t timer; /* the one deadline that is running: start, stop, kill or end */
     void (*on_deadline)(struct pl_container *c);
@@ -93,7 +94,8 @@ void pl_index_remove(struct pl_container *c);
 int pl_index_rename(struct pl_container *c, const char *name, struct vic_err *err);
 int pl_index_find(struct pl_execution *x, const char *ref, struct pl_container **ret_c,
                   struct vic_err *err);
-char *pl_container_path(const struct pl_container *c, const char *file); /* in its folder */
+struct pl_container *pl_index_find_vm(struct pl_execution *x, const char *uuid); /* or NULL */
+char *pl_container_path(const struct pl_container *c, const char *file);         /* in its folder */
 char *pl_container_output_path(const struct pl_container *c, unsigned run);
 char *pl_container_socket_path(const struct pl_container *c);
 void pl_container_emit(struct pl_container *c, const char *action, const char *member,
@@ -138,6 +140,8 @@ void pl_remove_begin(struct pl_container *c, struct pl_request *take_req); /* ma
 
 /* ---- recover.c ---- */
 int pl_recover_read(struct pl_execution *x, struct vic_err *err); /* blocking: the records */
+/* Before domains are listed off the loop: only a run that is known now can be missing from the list. */
+void pl_recover_expect(struct pl_execution *x);
 void pl_recover_match(struct pl_execution *x, const struct pl_virt_domain *domains, size_t n);
 /* A VM has started for which no container waits: if it is this VCH's, it is destroyed. */
 void pl_recover_stray(struct pl_execution *x, const char *name, const char *uuid);

@@ -160,6 +160,8 @@ static void match_one(struct pl_container *c, const struct pl_virt_domain *domai
     if (pl_state_has_vm(c->rec.state)) {
         if (d)
             pl_run_adopt(c, d);
+        else if (c->expected_run != c->rec.run)
+            return; /* it started after the list was asked for */
         else if (c->watch)
             pl_run_vm_gone(c);
         else
@@ -172,10 +174,21 @@ static void match_one(struct pl_container *c, const struct pl_virt_domain *domai
     }
 }
 
+void pl_recover_expect(struct pl_execution *x)
+{
+    struct pl_container *c;
+    list_for_each(c, &x->containers, link) {
+        c->expected_run = pl_state_has_vm(c->rec.state) && !c->start ? c->rec.run : 0;
+    }
+}
+
 void pl_recover_match(struct pl_execution *x, const struct pl_virt_domain *domains, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        struct pl_container *c = vic_map_get(&x->by_id, domains[i].container_id);
+        /* By its uuid first: its metadata may not have been readable. */
+        const struct pl_container *c = pl_index_find_vm(x, domains[i].uuid);
+        if (!(c && pl_state_has_vm(c->rec.state)))
+            c = vic_map_get(&x->by_id, domains[i].container_id);
         if (!c || (!c->start &&
                    !(pl_state_has_vm(c->rec.state) && vic_str_eq(c->rec.vm_uuid, domains[i].uuid))))
             pl_recover_stray(x, domains[i].name, domains[i].uuid);

@@ -11,3 +11,9 @@ test_plclient_DIR := test/unit
 test_plclient_SRC := test_plclient.c
 test_plclient_LIBS := plclient json base
 test_plclient_LDLIBS := -lcmocka -lcjson -lm
+# The flows of execution; all they call of libvirt, guests, network and storage is a fake.
+TESTS += test_flows
+test_flows_DIR := test/unit
+test_flows_SRC := test_flows.c fake_vm.c storage_rpc.c
+test_flows_LIBS := portlayer host json base
+test_flows_LDLIBS := -lcmocka -luv -lcjson -lm
