@@ -10,7 +10,8 @@
  *  HOST
  *  GET  /v1/info -> {"id","name","version","acceleration":"kvm"|"tcg","hypervisor":"QEMU 7.2.22",
  *        "libvirt":"9.0.0","kernel"(of the guests),"cpus","memory_bytes","default_memory_bytes",
- *        "default_cpus","datastore","containers":{"total","running","paused","stopped"},"images"}
+ *        "default_cpus","datastore","containers":{"total","running","paused","stopped"},"images",
+ *        "unreadable":[ids of containers whose records cannot be read: all of them is kept, none is served]}
  *  GET  /v1/events?since_ns=N&until_ns=N&follow=0|1      stream of lines, one document each, in order:
  *        {"seq","time_ns","type":"container"|"image"|"network","action","id","attributes":{string:string}}
  *        Without since_ns only what happens from now on.  With until_ns in the past it ends by itself.

@@ -40,6 +40,7 @@ static void handle_info(struct rpc_stream *st, void *arg)
     json_add_i64(containers, "running", counts.running);
     json_add_i64(containers, "paused", counts.paused);
     json_add_i64(containers, "stopped", counts.stopped);
+    json_add_strv(doc, "unreadable", facts.unreadable);
     json_add_i64(doc, "images", (int64_t)pl_storage_count_images(pl->storage));
     rpc_reply_json(st, doc);
 }

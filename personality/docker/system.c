@@ -184,7 +184,6 @@ static void add_runtime(cJSON *out)
         json_add_str(json_add_obj(out, commits[i]), "ID", "");
     cJSON *security = json_add_arr(out, "SecurityOptions");
     json_push_str(security, "name=vm");
-    (void)json_add_arr(out, "Warnings");
 }
 
 static void add_host(cJSON *out, const cJSON *info, const struct docker_config *config)
@@ -214,6 +213,24 @@ static void add_host(cJSON *out, const cJSON *info, const struct docker_config *
     json_add_str(out, "ServerVersion", DOCKER_PRODUCT_VERSION);
 }
 
+static void add_warnings(cJSON *out, const cJSON *info)
+{
+    cJSON *warnings = json_add_arr(out, "Warnings");
+    if (strcmp(json_str(info, "acceleration", "tcg"), "kvm") != 0)
+        json_push_str(warnings,
+                      "WARNING: containers run by software emulation (TCG), which is slow: this "
+                      "host's CPU offers no virtualization (vmx or svm)");
+    const cJSON *id;
+    cJSON_ArrayForEach(id, json_member(info, "unreadable"))
+    {
+        auto_free char *text = vic_xasprintf(
+            "WARNING: the record of container %.12s cannot be read: what is left of it is kept, see "
+            "the port layer's log",
+            cJSON_GetStringValue(id));
+        json_push_str(warnings, text);
+    }
+}
+
 static void on_info(struct docker_req *r, const struct vic_err *err, const cJSON *info, void *arg)
 {
     (void)arg;
@@ -230,10 +247,7 @@ static void on_info(struct docker_req *r, const struct vic_err *err, const cJSON
     add_host(out, info, &r->docker->config);
     add_runtime(out);
     add_swarm(out);
-    if (strcmp(json_str(info, "acceleration", "tcg"), "kvm") != 0)
-        json_push_str(cJSON_GetObjectItemCaseSensitive(out, "Warnings"),
-                      "WARNING: containers run by software emulation (TCG), which is slow: this "
-                      "host's CPU offers no virtualization (vmx or svm)");
+    add_warnings(out, info);
     docker_reply_json(r, DOCKER_OK, out);
 }
 

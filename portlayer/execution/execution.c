@@ -250,6 +250,7 @@ void pl_execution_unref(struct pl_execution *x)
         return;
     vic_map_release(&x->by_id);
     vic_map_release(&x->by_name);
+    vic_strv_free(x->unreadable);
     free(x->kernel_version);
     free(x->cmdline);
     free(x);
@@ -309,5 +310,6 @@ void pl_execution_facts(const struct pl_execution *x, struct pl_execution_facts 
         .hypervisor_version = x->hypervisor_version,
         .libvirt_version = x->libvirt_version,
         .kernel = x->kernel_version,
+        .unreadable = x->unreadable,
     };
 }

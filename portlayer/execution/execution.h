@@ -22,11 +22,12 @@ struct pl_execution_counts {
 };
 struct pl_execution_counts pl_execution_count(const struct pl_execution *x);
 
-/* What /v1/info tells of the VMs; kernel is borrowed, NULL as long as it is unknown. */
+/* What /v1/info tells of the VMs; pointers are borrowed, kernel is NULL as long as it is unknown. */
 struct pl_execution_facts {
     bool kvm;
     unsigned long hypervisor_version, libvirt_version; /* 7002022 is 7.2.22 */
     const char *kernel;
+    char *const *unreadable; /* ids of containers whose records cannot be read; may be NULL */
 };
 void pl_execution_facts(const struct pl_execution *x, struct pl_execution_facts *ret_facts);
 

@@ -37,6 +37,7 @@ struct pl_execution {
     char boot_id[40];
     struct vic_list containers; /* newest last */
     struct vic_map by_id, by_name;
+    char **unreadable; /* ids; owned: their records could not be read, all else of them is kept */
 };
 
 struct pl_container {

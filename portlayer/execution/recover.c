@@ -19,6 +19,30 @@ static int by_creation(const void *a, const void *b)
            ((*x)->rec.created_ns < (*y)->rec.created_ns);
 }
 
+/* Nothing of such a container may be taken for nobody's: not its VM, not its disk, not a layer below it. */
+static void keep_unreadable(struct pl_execution *x, const char *id, const struct vic_err *why)
+{
+    x->unreadable = vic_strv_append(x->unreadable, id);
+    pl_storage_keep_layers(x->pl->storage);
+    vic_log(
+        VIC_ERROR, "container", id,
+        "its record cannot be read: %s.  Its folder and its VM are left alone, and no layer is "
+        "removed; repair container.json in '%s/containers/%s', or destroy the VM and remove the "
+        "folder, then restart the port layer",
+        why->message, x->pl->config.datastore, id);
+}
+
+static bool is_of_unreadable(const struct pl_execution *x, const char *domain)
+{
+    for (char *const *id = x->unreadable; id && *id; id++) {
+        char name[64];
+        pl_domain_name(x->pl->config.id, *id, name);
+        if (vic_str_eq(name, domain))
+            return true;
+    }
+    return false;
+}
+
 /* A container from its folder; NULL when it was half-made and is undone, or cannot be read. */
 static struct pl_container *read_one(struct pl_execution *x, const char *id)
 {
@@ -41,8 +65,7 @@ static struct pl_container *read_one(struct pl_execution *x, const char *id)
         r = vic_fail(&err, VIC_ERR_INVALID, 0, "the record is another container's");
     if (r < 0) {
         pl_record_release(&rec);
-        vic_log(VIC_ERROR, "container", id, "left alone, its record cannot be read: %s",
-                err.message);
+        keep_unreadable(x, id, &err);
         return NULL;
     }
     /* Whoever waited for the stop has gone with our last process, and must ask again. */
@@ -78,10 +101,14 @@ int pl_recover_read(struct pl_execution *x, struct vic_err *err)
         return vic_fail_errno(err, errno, "open folder '%s'", dir);
     struct pl_container **all = NULL;
     size_t n = 0;
-    for (struct dirent *e; (e = readdir(d));) {
-        if (!vic_id_is_valid(e->d_name))
-            continue;
-        struct pl_container *c = read_one(x, e->d_name);
+    int failed = 0;
+    for (;;) {
+        errno = 0;
+        const struct dirent *e = readdir(d);
+        failed = e ? 0 : errno;
+        if (!e)
+            break;
+        struct pl_container *c = vic_id_is_valid(e->d_name) ? read_one(x, e->d_name) : NULL;
         if (!c)
             continue;
         all = vic_xrealloc_array(all, n + 1, sizeof(*all));
@@ -93,7 +120,7 @@ int pl_recover_read(struct pl_execution *x, struct vic_err *err)
     for (size_t i = 0; i < n; i++)
         restore(x, all[i]);
     free(all);
-    return 0;
+    return failed ? vic_fail_errno(err, failed, "read folder '%s'", dir) : 0;
 }
 
 static void found_without_vm(struct pl_container *c)
@@ -132,7 +159,7 @@ static void on_stray_destroyed(void *arg, int result, const struct vic_err *err)
 void pl_recover_stray(struct pl_execution *x, const char *name, const char *uuid)
 {
     auto_free char *prefix = vic_xasprintf("vic-%s-", x->pl->config.id);
-    if (!x->conn || !vic_str_starts_with(name, prefix))
+    if (!x->conn || !vic_str_starts_with(name, prefix) || is_of_unreadable(x, name))
         return;
     vic_log(VIC_WARN, "domain", name, "is ours, but no container has it: destroying it");
     struct stray *s = vic_new(struct stray);

@@ -84,7 +84,7 @@ static void find_gone_layers(struct pl_op *op)
     struct vic_map chains = {0};
     mark_used(op, &chains);
     map_for_each(slot, &op->s->layers) {
-        if (vic_map_get(&chains, slot->key))
+        if (op->s->keeps_layers || vic_map_get(&chains, slot->key))
             continue;
         op->gone_layers = vic_strv_append(op->gone_layers, slot->key);
         mark(&op->s->going, slot->key);

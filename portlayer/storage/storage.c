@@ -173,6 +173,11 @@ void pl_storage_release(struct pl_storage *s, const char *container_id)
     free(h);
 }
 
+void pl_storage_keep_layers(struct pl_storage *s)
+{
+    s->keeps_layers = true;
+}
+
 size_t pl_storage_count_images(const struct pl_storage *s)
 {
     return s->images.n;

@@ -27,6 +27,8 @@ int pl_storage_image_chain(struct pl_storage *s, const char *image_id, const cha
 void pl_storage_hold(struct pl_storage *s, const char *container_id, const char *image_id,
                      const char *chain_id, bool is_running);
 void pl_storage_release(struct pl_storage *s, const char *container_id);
+/* From now on no layer is removed: there is a disk of which nobody knows what it stands on. */
+void pl_storage_keep_layers(struct pl_storage *s);
 
 /* How many images there are. */
 size_t pl_storage_count_images(const struct pl_storage *s);

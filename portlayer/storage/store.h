@@ -44,6 +44,7 @@ struct pl_storage {
     struct vic_map holders; /* container id -> struct pl_holder */
     struct vic_list ops;    /* struct pl_op: changes of index.json and removals, one at a time */
     bool is_op_running;
+    bool keeps_layers;          /* all of them */
     struct vic_map going;       /* chains that the running op removes; values are the map itself */
     struct vic_list commits;    /* struct pl_commit */
     struct vic_map layer_jobs;  /* chain -> struct layer_job */

@@ -110,6 +110,25 @@ only_our_vms() { ! domains | grep -v "^vic-$(vch_field .id)-" | grep -q .; }
     equal "running 0" "$(state kill-host)"
 }
 
+@test "a record that cannot be read costs its container nothing: the VM runs on, and info says so" {
+    dk run -d --name kill-record busybox sleep 600
+    id=$(dk inspect -f '{{.Id}}' kill-record)
+    name=$(domain kill-record)
+    record=$SUITE/vchs/$VCH/containers/$id/container.json
+    machine stop --name "$VCH"
+    mv "$record" "$BATS_TEST_TMPDIR/record"
+    head -c 100 "$BATS_TEST_TMPDIR/record" >"$record"
+    machine start --name "$VCH"
+    run -0 --separate-stderr dk info -f '{{json .Warnings}}'
+    [[ $output == *"record of container ${id:0:12} cannot be read"* ]]
+    domains | grep "$name"
+    machine stop --name "$VCH"
+    cp "$BATS_TEST_TMPDIR/record" "$record"
+    machine start --name "$VCH"
+    equal "running 0" "$(state kill-record)"
+    domains | grep "$name"
+}
+
 @test "output is whole, whatever its size, attached and in the logs, under load" {
     timeout 300 nice -n 5 sh -c 'while :; do :; done' 3>&- & # it ends even if we are killed
     load=$!

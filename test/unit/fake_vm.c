@@ -463,6 +463,12 @@ void pl_storage_release(struct pl_storage *s, const char *container_id)
     (void)s, (void)container_id;
 }
 
+void pl_storage_keep_layers(struct pl_storage *s)
+{
+    (void)s;
+    fake.keeps_layers = true;
+}
+
 int pl_storage_image_chain(struct pl_storage *s, const char *image_id, const char **ret_chain_id,
                            struct vic_err *err)
 {

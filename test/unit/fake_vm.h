@@ -52,6 +52,7 @@ struct fake_host {
     size_t n_calls;
     char held[4][128]; /* storage: container id and chain id */
     size_t n_held;
+    bool keeps_layers;
     char events[64][24]; /* actions emitted */
     size_t n_events;
 };

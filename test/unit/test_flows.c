@@ -13,6 +13,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/file.h"
 #include "lib/base/log.h"
+#include "lib/base/str.h"
 #include "portlayer/execution/create_doc.h"
 #include "test/unit/fake_vm.h"
 #include "test/unit/storage_rpc.h"
@@ -257,12 +258,51 @@ static void test_a_start_during_the_listing_is_not_taken_for_an_end(void **state
     assert_int_equal(started->rec.state, PL_RUNNING);
 }
 
+/* ---- recovery ---- */
+
+static void test_the_vm_of_an_unreadable_record_is_kept(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"", "{\"version\":1,\"id\":\"a", "[]", "{\"version\":2}"};
+    char id[VIC_ID_LEN + 1];
+    char uuid[37];
+    id_of('a', id);
+    uuid_of('a', uuid);
+    auto_free char *path = vic_xasprintf("%s/containers/%s/container.json", w.dir, id);
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        write_record('a', PL_RUNNING, "");
+        assert_int_equal(vic_file_replace(path, bad[i], strlen(bad[i]), 0600, NULL), 0);
+        fake.n_domains = 0;
+        fake.keeps_layers = false;
+        add_vm('a');
+        if (i > 0)
+            fake.domains[0].container_id[0] = '\0';
+        add_vm('b'); /* nobody's */
+        open_execution();
+        fake_event(VIR_DOMAIN_EVENT_STARTED, fake.domains[0].name, uuid);
+        until(w.loop.active_reqs.count == 0);
+        assert_int_equal(fake.n_domains, 1);
+        assert_non_null(fake_domain(uuid));
+        assert_true(fake.keeps_layers);
+        struct pl_execution_facts facts;
+        pl_execution_facts(w.pl.execution, &facts);
+        assert_int_equal(vic_strv_len(facts.unreadable), 1);
+        assert_string_equal(facts.unreadable[0], id);
+        if (i + 1 < ARRAY_SIZE(bad)) {
+            pl_execution_close(TAKE_PTR(w.pl.execution));
+            (void)virConnectClose(TAKE_PTR(w.conn));
+        }
+    }
+    assert_int_equal(vic_file_exists(path), 1);
+}
+
 int main(void)
 {
 #define FLOW(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         FLOW(test_a_vm_that_ends_while_domains_are_listed_is_heard_of),
         FLOW(test_a_vm_without_readable_metadata_is_its_containers),
+        FLOW(test_the_vm_of_an_unreadable_record_is_kept),
         FLOW(test_a_start_during_the_listing_is_not_taken_for_an_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -641,6 +641,15 @@ static void test_containers_hold_images_and_layers(void **state)
     free(kept);
 }
 
+static void test_layers_stay_while_a_disk_is_unknown(void **state)
+{
+    struct fixture *f = *state;
+    struct made a = commit(f, two, 2, "a:1");
+    pl_storage_keep_layers(f->pl.storage);
+    assert_int_equal(remove_image(f, a.id, "1", NULL), VIC_ERR_NONE);
+    assert_int_equal(count_files(f->root, "layers"), 4);
+}
+
 static void test_pull_again_while_it_is_being_removed(void **state)
 {
     struct fixture *f = *state;
@@ -748,6 +757,7 @@ int main(void)
         TEST(test_bad_commits_are_refused),
         TEST(test_removal_keeps_what_others_use),
         TEST(test_containers_hold_images_and_layers),
+        TEST(test_layers_stay_while_a_disk_is_unknown),
         TEST(test_pull_again_while_it_is_being_removed),
         TEST(test_refs_through_the_api),
         TEST(test_a_corrupt_index_is_a_clear_error),
