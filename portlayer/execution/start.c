@@ -5,7 +5,8 @@
  *                                                 \-> [names and firewall] -------+
  *
  * Brackets run on the container's queue.  A failure anywhere queues one undo item behind whatever is
- * still queued, so it needs not know how far things got.
+ * still queued, so it needs not know how far things got.  An undo that fails is tried again until the VM
+ * is gone: only then is the container created or exited again.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +30,7 @@
  * processors the last of them needs 75 s. */
 #define ANSWER_KVM_S 30
 #define ANSWER_TCG_S 120
+#define RETRY_UNDO_MS 1000
 
 struct pl_start {
     struct pl_container *c; /* a reference */
@@ -78,14 +80,28 @@ static int undo_work(void *arg, struct vic_err *err)
     return r;
 }
 
+static void undo(struct pl_container *c);
+
+static void undo_again(struct pl_container *c)
+{
+    pl_container_deadline(c, RETRY_UNDO_MS, undo);
+}
+
+/* The client need not wait for the undo; the container stays in its start until there is no VM. */
 static void on_undone(void *arg, int result, const struct vic_err *err)
 {
     struct pl_start *s = arg;
     struct pl_container *c = s->c;
     struct pl_execution *x = c->x;
     s->n_calls--;
-    if (result < 0)
-        vic_log(VIC_WARN, "container", c->rec.id, "undo of a failed start: %s", err->message);
+    if (result < 0 && !x->is_closed) {
+        vic_log(VIC_WARN, "container", c->rec.id, "undo of a failed start: %s; trying again",
+                err->message);
+        if (s->req)
+            pl_request_reply(TAKE_PTR(s->req), &s->err);
+        undo_again(c);
+        return;
+    }
     s->is_over = true;
     c->start = NULL;
     c->pid = 0;
@@ -97,11 +113,29 @@ static void on_undone(void *arg, int result, const struct vic_err *err)
     pl_container_save(c);
     pl_attach_run_ends(c);
     pl_logs_run_ends(c);
-    pl_request_reply(TAKE_PTR(s->req), &s->err);
+    if (s->req)
+        pl_request_reply(TAKE_PTR(s->req), &s->err);
     if (c->rec.spec.auto_remove && pl_container_apply(c, PL_EV_REMOVE) == PL_DO_REMOVE)
         pl_remove_begin(c, NULL);
     pl_container_wake(c);
     start_free(s);
+}
+
+/* By the connection of now: the start's own may be the reason for the failure. */
+static void undo(struct pl_container *c)
+{
+    struct pl_start *s = c->start;
+    if (s->conn && !c->x->conn) {
+        undo_again(c);
+        return;
+    }
+    if (s->conn) {
+        (void)virConnectRef(c->x->conn);
+        (void)virConnectClose(s->conn);
+        s->conn = c->x->conn;
+    }
+    s->n_calls++;
+    host_queue_add(c->queue, undo_work, on_undone, s);
 }
 
 static int unblock_work(void *arg, struct vic_err *err)

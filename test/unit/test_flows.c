@@ -258,6 +258,52 @@ static void test_a_start_during_the_listing_is_not_taken_for_an_end(void **state
     assert_int_equal(started->rec.state, PL_RUNNING);
 }
 
+/* ---- starts that fail ---- */
+
+static void test_an_undo_that_fails_is_tried_until_the_vm_is_gone(void **state)
+{
+    (void)state;
+    write_record('a', PL_CREATED, "");
+    open_execution();
+    struct pl_container *c = container('a');
+    struct rpc_stream *start = post("start", "ca", NULL);
+    until(c->channel);
+    fake.fail_destroys = 1;
+    fake_tether_up(c);
+    assert_true(fake_answer(c, "/v1/hello", NULL, RUNNING)); /* a new VM's guest is idle */
+    until(start->is_over);
+    assert_int_equal(start->err.kind, VIC_ERR_INTERNAL);
+    assert_int_equal(c->rec.state, PL_STARTING); /* its VM is still there */
+    assert_int_equal(fake.n_domains, 1);
+    lose_libvirt();
+    until(c->rec.state != PL_STARTING);
+    assert_int_equal(c->rec.state, PL_CREATED);
+    assert_int_equal(c->rec.exit_code, PL_CODE_NOT_STARTED);
+    assert_int_equal(fake.n_domains, 0);
+}
+
+static void test_a_start_asked_for_during_the_undo_follows_it(void **state)
+{
+    (void)state;
+    write_record('a', PL_CREATED, "");
+    open_execution();
+    struct pl_container *c = container('a');
+    (void)post("start", "ca", NULL);
+    until(c->channel);
+    fake.fail_destroys = 1;
+    fake_tether_up(c);
+    assert_true(fake_answer(c, "/v1/hello", NULL, RUNNING));
+    struct rpc_stream *start = post("start", "ca", NULL);
+    until(c->channel);
+    fake_tether_up(c);
+    assert_true(fake_answer(c, "/v1/hello", NULL, IDLE));
+    assert_true(fake_answer(c, "/v1/configure", NULL, "{}"));
+    assert_true(fake_answer(c, "/v1/start", NULL, "{}"));
+    assert_non_null(start->answer);
+    assert_int_equal(fake.n_domains, 1);
+    assert_int_equal(c->rec.run, 2);
+}
+
 /* ---- recovery ---- */
 
 static void test_the_vm_of_an_unreadable_record_is_kept(void **state)
@@ -303,6 +349,8 @@ int main(void)
         FLOW(test_a_vm_that_ends_while_domains_are_listed_is_heard_of),
         FLOW(test_a_vm_without_readable_metadata_is_its_containers),
         FLOW(test_the_vm_of_an_unreadable_record_is_kept),
+        FLOW(test_an_undo_that_fails_is_tried_until_the_vm_is_gone),
+        FLOW(test_a_start_asked_for_during_the_undo_follows_it),
         FLOW(test_a_start_during_the_listing_is_not_taken_for_an_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
