@@ -224,8 +224,12 @@ int pl_execution_new(struct pl *pl, virConnectPtr conn, struct pl_execution **re
     x->pl = pl;
     x->refs = 1;
     vic_list_init(&x->containers);
-    (void)uv_timer_init(pl->loop, &x->reconnect_timer);
-    x->reconnect_timer.data = x;
+    vic_list_init(&x->strays);
+    uv_timer_t *const timers[] = {&x->reconnect_timer, &x->stray_timer};
+    for (size_t i = 0; i < ARRAY_SIZE(timers); i++) {
+        (void)uv_timer_init(pl->loop, timers[i]);
+        timers[i]->data = x;
+    }
     pl->execution = x; /* recovery reaches it through pl */
     struct pl_virt_domain *domains = NULL;
     size_t n = 0;
@@ -276,7 +280,10 @@ void pl_execution_close(struct pl_execution *x)
         pl_index_remove(c);
         pl_container_unref(c);
     }
+    pl_recover_drop_strays(x);
     uv_close((uv_handle_t *)&x->reconnect_timer, on_closed);
+    x->refs++; /* each of the two holds one until it is closed */
+    uv_close((uv_handle_t *)&x->stray_timer, on_closed);
 }
 
 const char *pl_execution_container_name(const struct pl_execution *x, const char *container_id)

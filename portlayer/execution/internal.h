@@ -30,6 +30,8 @@ struct pl_execution {
     bool is_reconnecting;
     bool is_closed;
     uv_timer_t reconnect_timer;
+    struct vic_list strays; /* VMs of nobody that could not be destroyed yet */
+    uv_timer_t stray_timer;
     bool kvm;
     unsigned long hypervisor_version, libvirt_version; /* as libvirt counts: 7002022 */
     char *kernel_version;                              /* of the guests */
@@ -144,8 +146,10 @@ int pl_recover_read(struct pl_execution *x, struct vic_err *err); /* blocking: t
 /* Before domains are listed off the loop: only a run that is known now can be missing from the list. */
 void pl_recover_expect(struct pl_execution *x);
 void pl_recover_match(struct pl_execution *x, const struct pl_virt_domain *domains, size_t n);
-/* A VM has started for which no container waits: if it is this VCH's, it is destroyed. */
+/* A VM for which no container waits: if it is this VCH's, it is destroyed, however long that takes.
+ * uuid NULL: whatever has the name. */
 void pl_recover_stray(struct pl_execution *x, const char *name, const char *uuid);
+void pl_recover_drop_strays(struct pl_execution *x); /* those that wait for another try */
 
 /* ---- document.c, handlers.c, create.c ---- */
 cJSON *pl_container_to_json(const struct pl_container *c);

@@ -11,6 +11,8 @@
 #include "portlayer/execution/internal.h"
 #include "portlayer/storage/storage.h"
 
+#define RETRY_STRAY_MS 1000
+
 static int by_creation(const void *a, const void *b)
 {
     const struct pl_container *const *x = a;
@@ -133,26 +135,78 @@ static void found_without_vm(struct pl_container *c)
     pl_run_over(c, pl_record_code_of_loss(&c->rec, c->x->boot_id));
 }
 
+/* ---- VMs that are nobody's ---- */
+
 struct stray {
-    virConnectPtr conn; /* a reference */
-    char *name, *uuid;
+    struct vic_list link;   /* in x->strays while it waits for another try */
+    struct pl_execution *x; /* a reference */
+    virConnectPtr conn;     /* a reference, of the try at hand */
+    char *name;
+    char *uuid; /* NULL: whatever has the name */
 };
 
 static int stray_work(void *arg, struct vic_err *err)
 {
     struct stray *s = arg;
-    return pl_virt_destroy(s->conn, s->uuid, err);
+    return s->uuid ? pl_virt_destroy(s->conn, s->uuid, err)
+                   : pl_virt_destroy_name(s->conn, s->name, err);
+}
+
+static void stray_free(struct stray *s)
+{
+    vic_list_remove(&s->link);
+    pl_execution_unref(s->x);
+    free(s->name);
+    free(s->uuid);
+    free(s);
+}
+
+static void on_stray_destroyed(void *arg, int result, const struct vic_err *err);
+
+static void try_stray(struct stray *s)
+{
+    (void)virConnectRef(s->x->conn);
+    s->conn = s->x->conn;
+    host_work(s->x->pl->loop, stray_work, on_stray_destroyed, s);
+}
+
+static void on_stray_timer(uv_timer_t *t)
+{
+    struct pl_execution *x = t->data;
+    struct stray *s;
+    struct stray *next;
+    if (!x->conn) {
+        pl_recover_drop_strays(x); /* what is left of them is listed when libvirt is back */
+        return;
+    }
+    list_for_each_safe(s, next, &x->strays, link) {
+        vic_list_remove(&s->link);
+        try_stray(s);
+    }
 }
 
 static void on_stray_destroyed(void *arg, int result, const struct vic_err *err)
 {
     struct stray *s = arg;
-    if (result < 0)
-        vic_log(VIC_WARN, "domain", s->name, "%s", err->message);
-    (void)virConnectClose(s->conn);
-    free(s->name);
-    free(s->uuid);
-    free(s);
+    struct pl_execution *x = s->x;
+    (void)virConnectClose(TAKE_PTR(s->conn));
+    if (result == 0 || x->is_closed) {
+        stray_free(s);
+        return;
+    }
+    vic_log(VIC_WARN, "domain", s->name, "%s; trying again", err->message);
+    vic_list_append(&x->strays, &s->link);
+    if (!uv_is_active((uv_handle_t *)&x->stray_timer))
+        (void)uv_timer_start(&x->stray_timer, on_stray_timer, RETRY_STRAY_MS, 0);
+}
+
+void pl_recover_drop_strays(struct pl_execution *x)
+{
+    struct stray *s;
+    struct stray *next;
+    list_for_each_safe(s, next, &x->strays, link) {
+        stray_free(s);
+    }
 }
 
 /* libvirt finishes a start whose caller was killed: we may hear of it long after we came back. */
@@ -163,12 +217,15 @@ void pl_recover_stray(struct pl_execution *x, const char *name, const char *uuid
         return;
     vic_log(VIC_WARN, "domain", name, "is ours, but no container has it: destroying it");
     struct stray *s = vic_new(struct stray);
-    (void)virConnectRef(x->conn);
-    s->conn = x->conn;
+    vic_list_init(&s->link);
+    x->refs++;
+    s->x = x;
     s->name = vic_xstrdup(name);
-    s->uuid = vic_xstrdup(uuid);
-    host_work(x->pl->loop, stray_work, on_stray_destroyed, s);
+    s->uuid = vic_xstrdup_or_null(uuid);
+    try_stray(s);
 }
+
+/* ---- matching ---- */
 
 static const struct pl_virt_domain *domain_of(const struct pl_container *c,
                                               const struct pl_virt_domain *domains, size_t n)

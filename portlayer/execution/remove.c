@@ -1,4 +1,9 @@
-/* Removes a container: its folder, its addresses, its hold on storage. */
+/*
+ * Removes a container: a VM it may still have, its folder, its addresses, its hold on storage.
+ *
+ * It should have no VM any more.  But libvirt finishes a start whose caller was killed, and may do so
+ * after the domains were listed for the recovery.
+ */
 #include <string.h>
 
 #include "lib/base/alloc.h"
@@ -10,8 +15,22 @@
 struct removal {
     struct pl_container *c;
     struct pl_request *req; /* NULL: nobody asked (auto-remove) */
+    virConnectPtr conn;     /* a reference; NULL while libvirt is away */
+    char domain[64];
+    bool leaves_vm;
     char *dir, *record_path, *record_text, *parent;
 };
+
+/* While libvirt is away nothing is known: what it lists when it is back and is nobody's is destroyed. */
+static int destroy_vm(const struct removal *r, struct vic_err *err)
+{
+    struct vic_err why = {0};
+    int n = r->conn ? pl_virt_destroy_name(r->conn, r->domain, &why) : 0;
+    if (n >= 0 || why.kind == VIC_ERR_UNAVAILABLE)
+        return 0;
+    *err = why;
+    return n;
+}
 
 static int remove_work(void *arg, struct vic_err *err)
 {
@@ -19,8 +38,13 @@ static int remove_work(void *arg, struct vic_err *err)
     /* The intention first: a crash from here on is finished at the next start. */
     int n = vic_file_replace(r->record_path, r->record_text, strlen(r->record_text), 0600, err);
     if (n == 0)
+        n = destroy_vm(r, err);
+    if (n == 0)
         n = vic_file_remove_tree(r->dir, err);
-    return n < 0 ? n : vic_file_sync_dir(r->parent, err);
+    if (n == 0)
+        n = vic_file_sync_dir(r->parent, err);
+    r->leaves_vm = n == 0 && destroy_vm(r, &(struct vic_err){0}) < 0; /* it came meanwhile */
+    return n;
 }
 
 static void on_removed(void *arg, int result, const struct vic_err *err)
@@ -32,6 +56,8 @@ static void on_removed(void *arg, int result, const struct vic_err *err)
         (void)pl_container_apply(c, PL_EV_REMOVE_FAILED);
         pl_container_wake(c);
     } else {
+        if (r->leaves_vm)
+            pl_recover_stray(c->x, r->domain, NULL);
         pl_network_release(c->x->pl->network, c->rec.id);
         pl_storage_release(c->x->pl->storage, c->rec.id);
         pl_container_emit(c, "destroy", NULL, NULL);
@@ -45,6 +71,8 @@ static void on_removed(void *arg, int result, const struct vic_err *err)
     if (result == 0)
         pl_container_unref(c); /* the index's */
     pl_container_unref(c);
+    if (r->conn)
+        (void)virConnectClose(r->conn);
     free(r->dir);
     free(r->record_path);
     free(r->record_text);
@@ -58,6 +86,10 @@ void pl_remove_begin(struct pl_container *c, struct pl_request *take_req)
     pl_container_ref(c);
     r->c = c;
     r->req = take_req;
+    if (c->x->conn)
+        (void)virConnectRef(c->x->conn);
+    r->conn = c->x->conn;
+    pl_domain_name(c->x->pl->config.id, c->rec.id, r->domain);
     r->dir = pl_container_path(c, NULL);
     r->record_path = pl_container_path(c, "container.json");
     r->record_text = pl_record_to_text(&c->rec);

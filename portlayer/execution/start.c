@@ -46,7 +46,7 @@ struct pl_start {
     struct pl_network *network;
     struct pl_endpoint endpoints[PL_NETWORKS_MAX];
     size_t n_endpoints;
-    char id[VIC_ID_LEN + 1], uuid[37];
+    char id[VIC_ID_LEN + 1], uuid[37], domain[64];
     char **names;
     char *xml, *output_path, *socket_path, *record_path, *record_text;
     uid_t uid;
@@ -423,7 +423,9 @@ static int vm_work(void *arg, struct vic_err *err)
     if (unlink(s->socket_path) < 0 && errno != ENOENT)
         return vic_fail_errno(err, errno, "remove '%s'", s->socket_path);
     s->creating_ms = vic_clock_monotonic_ms();
-    return pl_virt_create(s->conn, s->xml, &s->pid, err);
+    /* One of an earlier run may have come late: a creation whose caller was killed. */
+    r = pl_virt_destroy_name(s->conn, s->domain, err);
+    return r < 0 ? r : pl_virt_create(s->conn, s->xml, &s->pid, err);
 }
 
 static void on_vm(void *arg, int result, const struct vic_err *err)
@@ -532,6 +534,7 @@ static void prepare(struct pl_start *s)
     c->has_exit = c->is_ending = c->is_stop_asked = c->is_recovering = false;
     memcpy(s->id, rec->id, sizeof(s->id));
     memcpy(s->uuid, rec->vm_uuid, sizeof(s->uuid));
+    pl_domain_name(c->x->pl->config.id, s->id, s->domain);
     memcpy(s->endpoints, rec->endpoints, sizeof(s->endpoints));
     s->n_endpoints = rec->n_endpoints;
     s->names = vic_strv_append(s->names, rec->name);

@@ -46,15 +46,26 @@ int pl_virt_create(virConnectPtr conn, const char *xml, long *ret_pid, struct vi
     return 0;
 }
 
-int pl_virt_destroy(virConnectPtr conn, const char *uuid, struct vic_err *err)
+/* dom: taken; NULL when its lookup failed. */
+static int destroy(virDomainPtr take_dom, struct vic_err *err)
 {
-    auto_(domain_free_p) virDomainPtr dom = virDomainLookupByUUIDString(conn, uuid);
+    auto_(domain_free_p) virDomainPtr dom = take_dom;
     if (dom && virDomainDestroy(dom) == 0)
         return 0;
     virErrorPtr e = virGetLastError();
     if (e && (e->code == VIR_ERR_NO_DOMAIN || e->code == VIR_ERR_OPERATION_INVALID))
         return 0;
     return pl_virt_fail(err, "destroy the virtual machine");
+}
+
+int pl_virt_destroy(virConnectPtr conn, const char *uuid, struct vic_err *err)
+{
+    return destroy(virDomainLookupByUUIDString(conn, uuid), err);
+}
+
+int pl_virt_destroy_name(virConnectPtr conn, const char *name, struct vic_err *err)
+{
+    return destroy(virDomainLookupByName(conn, name), err);
 }
 
 /* The value of attribute name in libvirt's rendering of our one metadata element. */

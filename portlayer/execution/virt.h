@@ -13,6 +13,9 @@ int pl_virt_create(virConnectPtr conn, const char *xml, long *ret_pid, struct vi
 /* Ends it at once; one that is not there is no error. */
 int pl_virt_destroy(virConnectPtr conn, const char *uuid, struct vic_err *err);
 
+/* The same of the domain that has this name, whichever run it is of. */
+int pl_virt_destroy_name(virConnectPtr conn, const char *name, struct vic_err *err);
+
 struct pl_virt_domain {
     char name[64];
     char uuid[VIR_UUID_STRING_BUFLEN];

@@ -252,6 +252,11 @@ int pl_virt_destroy(virConnectPtr conn, const char *uuid, struct vic_err *err)
     return destroy(conn, uuid, NULL, err);
 }
 
+int pl_virt_destroy_name(virConnectPtr conn, const char *name, struct vic_err *err)
+{
+    return destroy(conn, NULL, name, err);
+}
+
 int pl_virt_list(virConnectPtr conn, const char *vch_id, struct pl_virt_domain **ret_domains,
                  size_t *ret_n, struct vic_err *err)
 {

@@ -304,6 +304,76 @@ static void test_a_start_asked_for_during_the_undo_follows_it(void **state)
     assert_int_equal(c->rec.run, 2);
 }
 
+/* ---- VMs that come late: libvirt finishes a start whose caller was killed ---- */
+
+static void add_late_vm(char digit)
+{
+    char id[VIC_ID_LEN + 1];
+    char name[64];
+    id_of(digit, id);
+    pl_domain_name(VCH, id, name);
+    fake_domain_add(name, "99999999-2222-4333-8444-555555555555", id);
+}
+
+static void test_a_late_vm_goes_with_its_container(void **state)
+{
+    (void)state;
+    write_record('a', PL_CREATED, "");
+    open_execution();
+    add_late_vm('a');
+    struct rpc_stream *rm = ask("DELETE", "/v1/containers/{ref}", "ca", NULL);
+    until(rm->is_over);
+    assert_non_null(rm->answer);
+    assert_int_equal(fake.n_domains, 0);
+}
+
+static void test_a_container_is_removed_while_libvirt_is_away(void **state)
+{
+    (void)state;
+    write_record('a', PL_CREATED, "");
+    open_execution();
+    fake.is_away = true;
+    struct rpc_stream *rm = ask("DELETE", "/v1/containers/{ref}", "ca", NULL);
+    until(rm->is_over);
+    assert_non_null(rm->answer);
+}
+
+static void test_a_late_vm_does_not_stand_in_the_way_of_a_start(void **state)
+{
+    (void)state;
+    write_record('a', PL_CREATED, "");
+    open_execution();
+    add_late_vm('a');
+    struct rpc_stream *start = post("start", "ca", NULL);
+    until(container('a')->channel || start->is_over);
+    assert_false(start->is_over);
+    assert_int_equal(fake.n_domains, 1);
+    assert_non_null(fake_domain(container('a')->rec.vm_uuid));
+    fake_event(VIR_DOMAIN_EVENT_STOPPED, "", container('a')->rec.vm_uuid);
+    until(start->is_over);
+}
+
+static void test_a_vm_of_nobody_is_destroyed_at_last(void **state)
+{
+    (void)state;
+    open_execution();
+    add_late_vm('a');
+    fake.fail_destroys = 2;
+    fake_event(VIR_DOMAIN_EVENT_STARTED, fake.domains[0].name, fake.domains[0].uuid);
+    until(fake.n_domains == 0);
+    assert_int_equal(fake.n_destroys, 3);
+}
+
+static void test_closing_drops_what_waits_for_another_try(void **state)
+{
+    (void)state;
+    open_execution();
+    add_late_vm('a');
+    fake.fail_destroys = 1;
+    fake_event(VIR_DOMAIN_EVENT_STARTED, fake.domains[0].name, fake.domains[0].uuid);
+    until(!vic_list_is_empty(&w.pl.execution->strays));
+}
+
 /* ---- recovery ---- */
 
 static void test_the_vm_of_an_unreadable_record_is_kept(void **state)
@@ -351,6 +421,11 @@ int main(void)
         FLOW(test_the_vm_of_an_unreadable_record_is_kept),
         FLOW(test_an_undo_that_fails_is_tried_until_the_vm_is_gone),
         FLOW(test_a_start_asked_for_during_the_undo_follows_it),
+        FLOW(test_a_late_vm_goes_with_its_container),
+        FLOW(test_a_container_is_removed_while_libvirt_is_away),
+        FLOW(test_a_late_vm_does_not_stand_in_the_way_of_a_start),
+        FLOW(test_a_vm_of_nobody_is_destroyed_at_last),
+        FLOW(test_closing_drops_what_waits_for_another_try),
         FLOW(test_a_start_during_the_listing_is_not_taken_for_an_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
