@@ -224,6 +224,7 @@ int pl_execution_new(struct pl *pl, virConnectPtr conn, struct pl_execution **re
     x->pl = pl;
     x->refs = 1;
     vic_list_init(&x->containers);
+    vic_list_init(&x->creations);
     vic_list_init(&x->strays);
     uv_timer_t *const timers[] = {&x->reconnect_timer, &x->stray_timer};
     for (size_t i = 0; i < ARRAY_SIZE(timers); i++) {

@@ -30,7 +30,9 @@ struct pl_execution {
     bool is_reconnecting;
     bool is_closed;
     uv_timer_t reconnect_timer;
-    struct vic_list strays; /* VMs of nobody that could not be destroyed yet */
+    struct vic_list creations; /* struct pl_start: VMs that wait for their turn to be created */
+    unsigned n_creating;       /* ... whose turn it is */
+    struct vic_list strays;    /* VMs of nobody that could not be destroyed yet */
     uv_timer_t stray_timer;
     bool kvm;
     unsigned long hypervisor_version, libvirt_version; /* as libvirt counts: 7002022 */

@@ -23,6 +23,9 @@
 #include "portlayer/execution/internal.h"
 #include "portlayer/storage/storage.h"
 
+/* libvirtd works on 5 calls of one connection at a time (max_client_requests), a creation is the one that
+ * may hang, and there are 16 workers: one call is always left to look, stop and destroy with. */
+#define CREATIONS_MAX 4
 /* libvirt needs 0.4 s to start QEMU, and waits for ever for one that hangs.  What waits for a worker is
  * not counted. */
 #define CREATE_S 60
@@ -33,6 +36,7 @@
 #define RETRY_UNDO_MS 1000
 
 struct pl_start {
+    struct vic_list link;   /* in x->creations while it waits for its turn */
     struct pl_container *c; /* a reference */
     struct pl_request *req; /* owned until answered; NULL afterwards */
     unsigned n_calls;       /* in flight: each will come back */
@@ -48,7 +52,7 @@ struct pl_start {
     size_t n_endpoints;
     char id[VIC_ID_LEN + 1], uuid[37], domain[64];
     char **names;
-    char *xml, *output_path, *socket_path, *record_path, *record_text;
+    char *xml, *output_path, *socket_path, *record_path, *record_text, *uri;
     uid_t uid;
     gid_t gid;
 };
@@ -60,8 +64,8 @@ static void start_free(struct pl_start *s)
     if (s->conn)
         (void)virConnectClose(s->conn);
     vic_strv_free(s->names);
-    char *const strings[] = {s->xml, s->output_path, s->socket_path, s->record_path,
-                             s->record_text};
+    char *const strings[] = {s->xml,         s->output_path, s->socket_path,
+                             s->record_path, s->record_text, s->uri};
     for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
         free(strings[i]);
     pl_container_unref(s->c);
@@ -138,10 +142,16 @@ static void undo(struct pl_container *c)
     host_queue_add(c->queue, undo_work, on_undone, s);
 }
 
+/* On a connection of its own: libvirtd takes 5 calls of one at a time, and the others may hang too. */
 static int unblock_work(void *arg, struct vic_err *err)
 {
     struct pl_start *s = arg;
-    return pl_virt_destroy(s->conn, s->uuid, err);
+    virConnectPtr conn = virConnectOpen(s->uri);
+    if (!conn)
+        return pl_virt_fail(err, "connect");
+    int r = pl_virt_destroy(conn, s->uuid, err);
+    (void)virConnectClose(conn);
+    return r;
 }
 
 static void on_unblocked(void *arg, int result, const struct vic_err *err)
@@ -152,6 +162,8 @@ static void on_unblocked(void *arg, int result, const struct vic_err *err)
         vic_log(VIC_WARN, "container", s->id, "end a virtual machine that hangs: %s", err->message);
     start_free(s);
 }
+
+static void begin_creations(struct pl_execution *x);
 
 /* A worker that is stuck in libvirt, and the undo behind it, come back only by QEMU's end. */
 static void unblock(struct pl_start *s)
@@ -169,6 +181,7 @@ static void fail(struct pl_start *s, const struct vic_err *err, int exit_code)
     s->exit_code = exit_code;
     pl_container_no_deadline(s->c);
     pl_run_release(s->c);
+    vic_list_remove(&s->link);
     if (s->creating_ms)
         unblock(s);
     s->n_calls++;
@@ -435,6 +448,8 @@ static void on_vm(void *arg, int result, const struct vic_err *err)
     struct vic_err why = {0};
     s->n_calls--;
     s->creating_ms = 0;
+    c->x->n_creating--;
+    begin_creations(c->x);
     vic_log(VIC_DEBUG, "container", s->id, "start: the VM runs");
     if (s->has_failed) {
         start_free(s);
@@ -458,6 +473,17 @@ static void on_vm(void *arg, int result, const struct vic_err *err)
         host_queue_add(c->queue, network_work, on_network, s);
     }
     pl_run_connect(c);
+}
+
+static void begin_creations(struct pl_execution *x)
+{
+    while (!x->is_closed && x->n_creating < CREATIONS_MAX && !vic_list_is_empty(&x->creations)) {
+        struct pl_start *s = container_of(x->creations.next, struct pl_start, link);
+        vic_list_remove(&s->link);
+        x->n_creating++;
+        s->n_calls++;
+        host_queue_add(s->c->queue, vm_work, on_vm, s);
+    }
 }
 
 static char *make_xml(struct pl_start *s)
@@ -540,6 +566,7 @@ static void prepare(struct pl_start *s)
     s->names = vic_strv_append(s->names, rec->name);
     auto_free char *short_id = vic_xstrndup(rec->id, VIC_ID_SHORT_LEN);
     s->names = vic_strv_append(s->names, short_id);
+    s->uri = vic_xstrdup(c->x->pl->config.libvirt_uri);
     s->output_path = pl_container_output_path(c, rec->run);
     s->socket_path = pl_container_socket_path(c);
     s->record_path = pl_container_path(c, "container.json");
@@ -553,6 +580,7 @@ void pl_start_begin(struct pl_container *c, struct pl_request *take_req)
     struct pl_start *s = vic_new(struct pl_start);
     struct vic_err err = {0};
     pl_container_ref(c);
+    vic_list_init(&s->link);
     s->c = c;
     s->req = take_req;
     s->uid = x->pl->config.qemu_uid;
@@ -571,6 +599,6 @@ void pl_start_begin(struct pl_container *c, struct pl_request *take_req)
     s->conn = x->conn;
     pl_storage_hold(x->pl->storage, c->rec.id, c->rec.image, c->rec.chain_id, true);
     pl_container_deadline(c, CREATE_S * 1000ull, on_creation_tick);
-    s->n_calls++;
-    host_queue_add(c->queue, vm_work, on_vm, s);
+    vic_list_append(&x->creations, &s->link);
+    begin_creations(x);
 }

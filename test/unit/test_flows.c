@@ -190,6 +190,15 @@ static struct rpc_stream *post(const char *what, const char *ref, const char *bo
     return ask("POST", path, ref, body);
 }
 
+static struct rpc_stream *remove_by_force(const char *ref)
+{
+    struct rpc_stream *st = &w.streams[w.n_streams++];
+    *st = (struct rpc_stream){.param = ref, .query = {"force", "1"}};
+    request(pl_execution_routes, pl_execution_n_routes, "DELETE", "/v1/containers/{ref}", st,
+            &w.pl);
+    return st;
+}
+
 static struct rpc_stream *wait_for_end(const char *ref)
 {
     return ask("GET", "/v1/containers/{ref}/wait", ref, NULL);
@@ -304,6 +313,54 @@ static void test_a_start_asked_for_during_the_undo_follows_it(void **state)
     assert_int_equal(c->rec.run, 2);
 }
 
+static void set_creates_held(bool holds)
+{
+    (void)pthread_mutex_lock(&fake.lock);
+    fake.holds_creates = holds;
+    (void)pthread_cond_broadcast(&fake.changed);
+    (void)pthread_mutex_unlock(&fake.lock);
+}
+
+static unsigned creating(void)
+{
+    (void)pthread_mutex_lock(&fake.lock);
+    unsigned n = fake.n_creating;
+    (void)pthread_mutex_unlock(&fake.lock);
+    return n;
+}
+
+static void test_creations_that_hang_leave_libvirt_to_others(void **state)
+{
+    (void)state;
+    static const char digits[] = "abcdef0123456789";
+    for (const char *d = digits; *d; d++)
+        write_record(*d, PL_CREATED, "");
+    open_execution();
+    set_creates_held(true);
+    for (const char *d = digits; *d; d++) {
+        char name[] = {'c', *d, '\0'};
+        (void)post("start", name, NULL);
+    }
+    while (creating() < 4)
+        (void)uv_run(&w.loop, UV_RUN_NOWAIT);
+    assert_int_equal(w.loop.active_reqs.count, 4); /* the others hold no worker either */
+    /* One of them is ended, by another connection: its place goes to the next. */
+    struct rpc_stream *force = remove_by_force("ca");
+    until(force->is_over);
+    assert_non_null(force->answer);
+    assert_int_equal(fake.n_opened, 2);
+    assert_ptr_not_equal(fake.destroyed_by, w.conn);
+    while (creating() < 4)
+        (void)uv_run(&w.loop, UV_RUN_NOWAIT);
+    set_creates_held(false);
+    until(w.loop.active_reqs.count == 0);
+    assert_int_equal(fake.n_domains, strlen(digits) - 1);
+    assert_int_equal(fake.most_creating, 4);
+    for (const char *d = digits + 1; *d; d++)
+        pl_start_abort(container(*d), "the test is over");
+    until(fake.n_domains == 0 && w.loop.active_reqs.count == 0);
+}
+
 /* ---- VMs that come late: libvirt finishes a start whose caller was killed ---- */
 
 static void add_late_vm(char digit)
@@ -414,6 +471,7 @@ static void test_the_vm_of_an_unreadable_record_is_kept(void **state)
 
 int main(void)
 {
+    (void)setenv("UV_THREADPOOL_SIZE", "16", 1); /* as many workers as the program has */
 #define FLOW(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         FLOW(test_a_vm_that_ends_while_domains_are_listed_is_heard_of),
@@ -426,6 +484,7 @@ int main(void)
         FLOW(test_a_late_vm_does_not_stand_in_the_way_of_a_start),
         FLOW(test_a_vm_of_nobody_is_destroyed_at_last),
         FLOW(test_closing_drops_what_waits_for_another_try),
+        FLOW(test_creations_that_hang_leave_libvirt_to_others),
         FLOW(test_a_start_during_the_listing_is_not_taken_for_an_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
