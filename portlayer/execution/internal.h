@@ -63,6 +63,7 @@ struct pl_container {
     bool is_stop_asked;    /* someone asked for the end: a stop event follows die */
     bool is_recovering;    /* found running after our own restart; its tether was not heard yet */
     bool keeps_on_end;     /* a restart: auto_remove waits */
+    int due_signal;        /* of a stop or kill: the guest could not be reached; 0: none */
     unsigned expected_run; /* whose VM the next list of domains has, unless it is gone */
     long pid;
     uv_timer_t timer; /* the one deadline that is running: start, stop, kill or end */

@@ -233,7 +233,7 @@ void pl_run_over(struct pl_container *c, int exit_code)
         book(c, exit_code);
     }
     pl_container_no_deadline(c);
-    c->pid = 0;
+    c->pid = c->due_signal = 0;
     c->is_recovering = false;
     /* The network first: an end that is on record is one that needs no repair at the next start. */
     pl_run_network_down(c);
@@ -272,13 +272,30 @@ void pl_run_vm_gone(struct pl_container *c)
 
 /* ---- signals ---- */
 
+/*
+ * A signal that somebody asked for by itself is answered; it succeeds or not.  One of a stop or kill has no
+ * request of its own: when the guest cannot be reached it is due, and sent once the channel is back.  The
+ * deadline of the stop or kill runs on meanwhile.
+ */
 struct signal_call {
     struct pl_container *c;
-    struct pl_request *req; /* NULL: nobody waits for this one */
+    struct pl_request *req; /* NULL: it belongs to a stop or kill */
     int signal;
-    void (*on_failure)(struct pl_container *c); /* may be NULL */
     unsigned run;
 };
+
+static void fall_due(struct pl_container *c, int signal)
+{
+    if (c->due_signal != SIGNAL_KILL)
+        c->due_signal = signal;
+}
+
+static void not_killed(struct pl_container *c, const struct vic_err *err)
+{
+    vic_log(VIC_WARN, "container", c->rec.id, "not killed: %s; destroying its VM", err->message);
+    pl_container_no_deadline(c);
+    pl_run_destroy(c);
+}
 
 static void on_signalled(const struct vic_err *err, const cJSON *doc, void *arg)
 {
@@ -286,40 +303,48 @@ static void on_signalled(const struct vic_err *err, const cJSON *doc, void *arg)
     struct signal_call *s = arg;
     struct pl_container *c = s->c;
     bool is_same_run = s->run == c->rec.run && pl_state_has_vm(c->rec.state);
-    /* "Nothing runs" is as good as done: the exit record is on its way. */
-    if (err && err->kind != VIC_ERR_CONFLICT && s->on_failure && is_same_run)
-        s->on_failure(c);
     if (s->req)
         pl_request_reply(s->req, err);
+    else if (err && err->kind == VIC_ERR_UNAVAILABLE && is_same_run)
+        fall_due(c, s->signal);
+    /* "Nothing runs" is as good as done: the exit record is on its way. */
+    else if (err && err->kind != VIC_ERR_CONFLICT && s->signal == SIGNAL_KILL && is_same_run)
+        not_killed(c, err);
     pl_container_unref(c);
     free(s);
 }
 
-static void send_signal(struct pl_container *c, int signal, struct pl_request *take_req,
-                        void (*on_failure)(struct pl_container *))
+static void deliver(struct pl_container *c, int signal, struct pl_request *take_req)
 {
-    char number[16];
     struct signal_call *s = vic_new(struct signal_call);
     struct vic_err err = {0};
     auto_json cJSON *doc = json_new_obj();
     json_add_i64(doc, "signal", signal);
-    (void)snprintf(number, sizeof(number), "%d", signal);
-    pl_container_emit(c, "kill", "signal", number);
     pl_container_ref(c);
-    *s = (struct signal_call){c, take_req, signal, on_failure, c->rec.run};
+    *s = (struct signal_call){c, take_req, signal, c->rec.run};
     if (pl_channel_call(c->channel, "POST", "/v1/signal", doc, on_signalled, s, &err) < 0)
         on_signalled(&err, NULL, s);
 }
 
-void pl_run_signal(struct pl_container *c, struct pl_request *take_req)
+static void send_signal(struct pl_container *c, int signal, struct pl_request *take_req)
 {
-    send_signal(c, take_req->signal, take_req, NULL);
+    char number[16];
+    (void)snprintf(number, sizeof(number), "%d", signal);
+    pl_container_emit(c, "kill", "signal", number);
+    deliver(c, signal, take_req);
 }
 
-static void on_not_killed(struct pl_container *c)
+static void deliver_due(struct pl_container *c)
 {
-    pl_container_no_deadline(c);
-    pl_run_destroy(c);
+    int signal = c->due_signal;
+    c->due_signal = 0;
+    if (signal && c->rec.state == PL_STOPPING)
+        deliver(c, signal, NULL);
+}
+
+void pl_run_signal(struct pl_container *c, struct pl_request *take_req)
+{
+    send_signal(c, take_req->signal, take_req);
 }
 
 static void on_kill_late(struct pl_container *c)
@@ -334,7 +359,7 @@ void pl_run_kill(struct pl_container *c)
         return;
     pl_container_deadline(c, pl_guest_timeout_s(c->x, KILL_KVM_S, KILL_TCG_S) * 1000ull,
                           on_kill_late);
-    send_signal(c, SIGNAL_KILL, NULL, on_not_killed);
+    send_signal(c, SIGNAL_KILL, NULL);
 }
 
 void pl_run_stop(struct pl_container *c, struct pl_request *req)
@@ -349,7 +374,7 @@ void pl_run_stop(struct pl_container *c, struct pl_request *req)
     }
     if (timeout_s >= 0)
         pl_container_deadline(c, (uint64_t)timeout_s * 1000, pl_run_kill);
-    send_signal(c, signal, NULL, timeout_s < 0 ? pl_run_kill : NULL);
+    send_signal(c, signal, NULL);
 }
 
 /* ---- the tether of a running VM ---- */
@@ -370,6 +395,7 @@ static void on_hello(const struct vic_err *err, const cJSON *doc, void *arg)
                 pl_container_save(c);
             }
             c->is_ending = false; /* an acknowledgement that was lost is sent again */
+            deliver_due(c);
             pl_attach_tether_up(c);
             pl_container_wake(c);
             pl_run_check_exit(c);

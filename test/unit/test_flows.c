@@ -361,6 +361,106 @@ static void test_creations_that_hang_leave_libvirt_to_others(void **state)
     until(fake.n_domains == 0 && w.loop.active_reqs.count == 0);
 }
 
+/* ---- stop and kill ---- */
+
+static struct rpc_stream *stop(const char *ref, int timeout_s)
+{
+    auto_free char *body = vic_xasprintf("{\"timeout_s\":%d}", timeout_s);
+    return post("stop", ref, body);
+}
+
+/* The exit record, the acknowledgement, and the VM goes. */
+static void end(struct pl_container *c, int exit_code)
+{
+    fake_exit(c, exit_code);
+    assert_true(fake_answer(c, "/v1/ack", NULL, "{}"));
+    until(!pl_state_has_vm(c->rec.state));
+}
+
+static void comes_back(struct pl_container *c)
+{
+    fake_tether_up(c);
+    assert_true(fake_answer(c, "/v1/hello", NULL, RUNNING));
+}
+
+static void test_a_stop_reaches_a_guest_that_was_not_there(void **state)
+{
+    (void)state;
+    struct pl_container *c = running('a', "");
+    fake_tether_down(c);
+    struct rpc_stream *st = stop("ca", 3600);
+    assert_int_equal(fake_count(c, "/v1/signal", ""), 0);
+    comes_back(c);
+    assert_int_equal(fake_count(c, "/v1/signal", "15"), 1);
+    assert_true(fake_answer(c, "/v1/signal", NULL, "{}"));
+    fake_tether_down(c);
+    comes_back(c);
+    assert_int_equal(fake_count(c, "/v1/signal", "15"), 1); /* once is enough */
+    assert_int_equal(fake_count_events("kill"), 1);
+    end(c, 3);
+    assert_non_null(st->answer);
+    assert_int_equal(c->rec.exit_code, 3);
+}
+
+static void test_a_stop_whose_answer_is_lost_is_sent_again(void **state)
+{
+    (void)state;
+    struct pl_container *c = running('a', "");
+    (void)stop("ca", -1);
+    assert_int_equal(fake_count(c, "/v1/signal", "15"), 1);
+    fake_tether_down(c);
+    assert_int_equal(c->rec.state, PL_STOPPING);
+    assert_int_equal(fake.n_destroys, 0); /* -1: never killed */
+    comes_back(c);
+    assert_int_equal(fake_count(c, "/v1/signal", "15"), 2);
+    end(c, 0);
+}
+
+static void test_a_kill_waits_for_a_guest_that_is_not_there(void **state)
+{
+    (void)state;
+    struct pl_container *c = running('a', "");
+    fake_tether_down(c);
+    (void)stop("ca", 3600);
+    struct rpc_stream *st = post("signal", "ca", "{\"signal\":\"KILL\"}");
+    (void)uv_run(&w.loop, UV_RUN_NOWAIT);
+    assert_int_equal(fake.n_destroys, 0);
+    assert_true(uv_is_active((uv_handle_t *)&c->timer)); /* not for ever */
+    comes_back(c);
+    assert_int_equal(fake_count(c, "/v1/signal", "9"), 1); /* it stands above the other */
+    assert_int_equal(fake_count(c, "/v1/signal", "15"), 0);
+    end(c, 137);
+    assert_non_null(st->answer);
+}
+
+static void test_a_guest_that_refuses_to_kill_loses_its_vm(void **state)
+{
+    (void)state;
+    struct pl_container *c = running('a', "");
+    struct vic_err err = {0};
+    (void)vic_fail(&err, VIC_ERR_INTERNAL, 0, "no");
+    (void)post("signal", "ca", "{\"signal\":\"KILL\"}");
+    assert_true(fake_answer(c, "/v1/signal", &err, NULL));
+    until(c->rec.state == PL_EXITED);
+    assert_int_equal(fake.n_destroys, 1);
+    assert_int_equal(c->rec.exit_code, 137);
+}
+
+static void test_a_signal_that_is_due_goes_with_its_run(void **state)
+{
+    (void)state;
+    struct pl_container *c = running('a', "");
+    char uuid[37];
+    uuid_of('a', uuid);
+    fake_tether_down(c);
+    (void)stop("ca", 3600);
+    assert_int_equal(c->due_signal, 15);
+    fake_domain_remove(uuid);
+    fake_event(VIR_DOMAIN_EVENT_STOPPED, "", uuid);
+    assert_int_equal(c->rec.state, PL_EXITED);
+    assert_int_equal(c->due_signal, 0);
+}
+
 /* ---- VMs that come late: libvirt finishes a start whose caller was killed ---- */
 
 static void add_late_vm(char digit)
@@ -485,6 +585,11 @@ int main(void)
         FLOW(test_a_vm_of_nobody_is_destroyed_at_last),
         FLOW(test_closing_drops_what_waits_for_another_try),
         FLOW(test_creations_that_hang_leave_libvirt_to_others),
+        FLOW(test_a_stop_reaches_a_guest_that_was_not_there),
+        FLOW(test_a_stop_whose_answer_is_lost_is_sent_again),
+        FLOW(test_a_kill_waits_for_a_guest_that_is_not_there),
+        FLOW(test_a_guest_that_refuses_to_kill_loses_its_vm),
+        FLOW(test_a_signal_that_is_due_goes_with_its_run),
         FLOW(test_a_start_during_the_listing_is_not_taken_for_an_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
