@@ -169,5 +169,6 @@ void pl_logs_growth(struct pl_container *c);
 void pl_logs_run_ends(struct pl_container *c);
 void pl_wait_handle(struct rpc_stream *st, void *arg);
 void pl_wait_exited(struct pl_container *c);
+void pl_wait_not_started(struct pl_container *c); /* it does not run; nothing has exited */
 void pl_wait_removed(struct pl_container *c);
 void pl_wait_drop(struct pl_container *c);

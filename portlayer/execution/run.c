@@ -247,7 +247,10 @@ void pl_run_over(struct pl_container *c, int exit_code)
     pl_attach_run_ends(c);
     pl_logs_run_ends(c);
     pl_run_release(c);
-    pl_wait_exited(c);
+    if (was_starting)
+        pl_wait_not_started(c);
+    else
+        pl_wait_exited(c);
     pl_container_ref(c);
     if (c->rec.spec.auto_remove && !c->keeps_on_end &&
         pl_container_apply(c, PL_EV_REMOVE) == PL_DO_REMOVE)

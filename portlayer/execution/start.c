@@ -115,6 +115,7 @@ static void on_undone(void *arg, int result, const struct vic_err *err)
     if (x->pl->storage)
         pl_storage_hold(x->pl->storage, c->rec.id, c->rec.image, c->rec.chain_id, false);
     pl_container_save(c);
+    pl_wait_not_started(c);
     pl_attach_run_ends(c);
     pl_logs_run_ends(c);
     if (s->req)

@@ -39,12 +39,13 @@ static void on_close(struct rpc_stream *st, const struct vic_err *err, void *arg
     free(w);
 }
 
-static void answer(struct pl_container *c, bool is_removed)
+/* conditions: those that are met now, a bit each. */
+static void answer(struct pl_container *c, unsigned conditions)
 {
     struct waiter *w;
     struct waiter *next;
     list_for_each_safe(w, next, &c->waiters, link) {
-        if ((w->condition == REMOVED) != is_removed)
+        if (!(conditions & 1u << w->condition))
             continue;
         vic_list_remove(&w->link);
         send_line(c, w->stream);
@@ -54,13 +55,17 @@ static void answer(struct pl_container *c, bool is_removed)
 
 void pl_wait_exited(struct pl_container *c)
 {
-    answer(c, false);
+    answer(c, 1u << NOT_RUNNING | 1u << NEXT_EXIT);
+}
+
+void pl_wait_not_started(struct pl_container *c)
+{
+    answer(c, 1u << NOT_RUNNING);
 }
 
 void pl_wait_removed(struct pl_container *c)
 {
-    answer(c, true);
-    answer(c, false);
+    answer(c, 1u << NOT_RUNNING | 1u << NEXT_EXIT | 1u << REMOVED);
 }
 
 void pl_wait_drop(struct pl_container *c)

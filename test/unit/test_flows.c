@@ -291,6 +291,27 @@ static void test_an_undo_that_fails_is_tried_until_the_vm_is_gone(void **state)
     assert_int_equal(fake.n_domains, 0);
 }
 
+static void test_who_waits_for_a_container_that_cannot_start_is_answered(void **state)
+{
+    (void)state;
+    write_record('a', PL_CREATED, "");
+    open_execution();
+    struct pl_container *c = container('a');
+    (void)post("start", "ca", NULL);
+    struct rpc_stream *not_running = wait_for_end("ca");
+    struct rpc_stream *next_exit = &w.streams[w.n_streams++];
+    *next_exit = (struct rpc_stream){.param = "ca", .query = {"condition", "next-exit"}};
+    request(pl_execution_routes, pl_execution_n_routes, "GET", "/v1/containers/{ref}/wait",
+            next_exit, &w.pl);
+    assert_false(not_running->is_over);
+    pl_start_abort(c, "the test says so");
+    until(c->rec.state == PL_CREATED);
+    assert_true(not_running->is_over);
+    assert_non_null(strstr(vic_buf_str(&not_running->out), "\"exit_code\":128"));
+    assert_false(next_exit->is_over); /* nothing has exited */
+    assert_false(next_exit->is_cancelled);
+}
+
 static void test_a_start_asked_for_during_the_undo_follows_it(void **state)
 {
     (void)state;
@@ -590,6 +611,7 @@ int main(void)
         FLOW(test_a_kill_waits_for_a_guest_that_is_not_there),
         FLOW(test_a_guest_that_refuses_to_kill_loses_its_vm),
         FLOW(test_a_signal_that_is_due_goes_with_its_run),
+        FLOW(test_who_waits_for_a_container_that_cannot_start_is_answered),
         FLOW(test_a_start_during_the_listing_is_not_taken_for_an_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
