@@ -29,7 +29,7 @@
  *        NOT_MODIFIED: already runs.  NOT_FOUND / FORBIDDEN / INVALID: the process could not be started;
  *        the message is Docker's and state.exit_code is 127 / 126 / 128 (see state.error).
  *  POST /v1/containers/{ref}/stop    {"timeout_s"?,"signal"?}   NOT_MODIFIED: does not run.
- *        timeout_s -1 waits for ever; absent: the spec's.
+ *        timeout_s -1 waits for ever; absent: the spec's.  Of several stops the earliest deadline counts.
  *  POST /v1/containers/{ref}/restart {"timeout_s"?,"signal"?}
  *  POST /v1/containers/{ref}/signal  {"signal":"SIGTERM"|"15"|...}   CONFLICT: does not run
  *  POST /v1/containers/{ref}/resize  {"width","height"}         CONFLICT: does not run or has no terminal

@@ -197,6 +197,13 @@ void pl_container_deadline(struct pl_container *c, uint64_t ms, void (*fn)(struc
     (void)uv_timer_start(&c->timer, on_timer, ms, 0);
 }
 
+void pl_container_deadline_by(struct pl_container *c, uint64_t ms,
+                              void (*fn)(struct pl_container *))
+{
+    if (!uv_is_active((uv_handle_t *)&c->timer) || uv_timer_get_due_in(&c->timer) > ms)
+        pl_container_deadline(c, ms, fn);
+}
+
 void pl_container_no_deadline(struct pl_container *c)
 {
     (void)uv_timer_stop(&c->timer);

@@ -63,6 +63,7 @@ struct pl_container {
     bool is_stop_asked;    /* someone asked for the end: a stop event follows die */
     bool is_recovering;    /* found running after our own restart; its tether was not heard yet */
     bool keeps_on_end;     /* a restart: auto_remove waits */
+    bool is_killed;        /* SIGKILL was asked for: its deadline is running */
     int due_signal;        /* of a stop or kill: the guest could not be reached; 0: none */
     unsigned expected_run; /* whose VM the next list of domains has, unless it is gone */
     long pid;
@@ -108,6 +109,9 @@ void pl_container_emit(struct pl_container *c, const char *action, const char *m
                        const char *value);      /* member may be NULL */
 void pl_container_save(struct pl_container *c); /* queues the record as it is now */
 void pl_container_deadline(struct pl_container *c, uint64_t ms, void (*fn)(struct pl_container *));
+/* Unless an earlier one is running. */
+void pl_container_deadline_by(struct pl_container *c, uint64_t ms,
+                              void (*fn)(struct pl_container *));
 void pl_container_no_deadline(struct pl_container *c);
 unsigned pl_guest_timeout_s(const struct pl_execution *x, unsigned kvm_s, unsigned tcg_s);
 
@@ -130,6 +134,7 @@ void pl_start_tether_up(struct pl_container *c);
 int pl_run_watch(struct pl_container *c, struct vic_err *err); /* the output file of the run */
 void pl_run_connect(struct pl_container *c);                   /* to the tether */
 void pl_run_adopt(struct pl_container *c, const struct pl_virt_domain *d);
+/* Again: the signal once more, and the earliest of the deadlines counts. */
 void pl_run_stop(struct pl_container *c, struct pl_request *req);
 void pl_run_kill(struct pl_container *c);
 void pl_run_signal(struct pl_container *c, struct pl_request *take_req);

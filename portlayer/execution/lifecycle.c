@@ -79,14 +79,12 @@ void pl_request_dispatch(struct pl_request *req)
         return;
     }
     struct pl_transition t = pl_state_apply(c->rec.state, req->event);
-    enum pl_state before = c->rec.state;
     c->rec.state = t.next;
     switch (t.action) {
     case PL_DO_REFUSE:
         refuse(req, &t);
         break;
     case PL_DO_WAIT:
-        req->ends_with_run = before == PL_STOPPING && req->event == PL_EV_STOP;
         park(req);
         break;
     case PL_DO_ABORT:
@@ -99,7 +97,7 @@ void pl_request_dispatch(struct pl_request *req)
     case PL_DO_STOP:
         req->ends_with_run = true;
         c->is_stop_asked = true;
-        c->keeps_on_end = req->is_restart;
+        c->keeps_on_end = c->keeps_on_end || req->is_restart;
         park(req);
         pl_run_stop(c, req);
         break;
@@ -133,10 +131,11 @@ void pl_container_wake(struct pl_container *c)
         vic_list_append(&waiting, l);
     }
     pl_container_ref(c);
+    /* The run they wait for: a restart among them begins another. */
+    bool is_over = !pl_state_has_vm(c->rec.state);
     while (!vic_list_is_empty(&waiting)) {
         struct pl_request *req = container_of(waiting.next, struct pl_request, link);
         vic_list_remove(&req->link);
-        bool is_over = !pl_state_has_vm(c->rec.state);
         if (req->ends_with_run && !is_over) {
             park(req);
         } else if (req->ends_with_run && !req->is_restart) {

@@ -234,6 +234,7 @@ void pl_run_over(struct pl_container *c, int exit_code)
     }
     pl_container_no_deadline(c);
     c->pid = c->due_signal = 0;
+    c->is_killed = false;
     c->is_recovering = false;
     /* The network first: an end that is on record is one that needs no repair at the next start. */
     pl_run_network_down(c);
@@ -360,8 +361,10 @@ void pl_run_kill(struct pl_container *c)
 {
     if (c->is_ending)
         return;
-    pl_container_deadline(c, pl_guest_timeout_s(c->x, KILL_KVM_S, KILL_TCG_S) * 1000ull,
-                          on_kill_late);
+    if (!c->is_killed)
+        pl_container_deadline(c, pl_guest_timeout_s(c->x, KILL_KVM_S, KILL_TCG_S) * 1000ull,
+                              on_kill_late);
+    c->is_killed = true;
     send_signal(c, SIGNAL_KILL, NULL);
 }
 
@@ -369,14 +372,14 @@ void pl_run_stop(struct pl_container *c, struct pl_request *req)
 {
     int signal = req->signal ? req->signal : pl_signal_from_string(c->rec.spec.stop_signal);
     int timeout_s = req->has_timeout ? req->timeout_s : c->rec.spec.stop_timeout_s;
-    if (c->is_ending)
+    if (c->is_ending || c->is_killed)
         return;
     if (signal == SIGNAL_KILL) {
         pl_run_kill(c);
         return;
     }
     if (timeout_s >= 0)
-        pl_container_deadline(c, (uint64_t)timeout_s * 1000, pl_run_kill);
+        pl_container_deadline_by(c, (uint64_t)timeout_s * 1000, pl_run_kill);
     send_signal(c, signal, NULL);
 }
 

@@ -29,7 +29,7 @@ static const char *const expected[PL_STATES] = {
     /*               START STARTED FAILED FIRST STOP SIGNAL KILL RM RMF RMFAIL PAUSED RESUMED ENDED */
     [PL_CREATED] = "S...=!!RR....",  [PL_STARTING] = "w...www!A...A",
     [PL_RUNNING] = "=...TGK!K...F",  [PL_PAUSED] = "!...K!K!K...F",
-    [PL_STOPPING] = "w...wGK!K...F", [PL_EXITED] = "S...=!!RR....",
+    [PL_STOPPING] = "w...TGK!K...F", [PL_EXITED] = "S...=!!RR....",
     [PL_REMOVING] = "!...=!!!!....", [PL_DEAD] = "!...=!!RR....",
 };
 

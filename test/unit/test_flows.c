@@ -394,8 +394,9 @@ static struct rpc_stream *stop(const char *ref, int timeout_s)
 static void end(struct pl_container *c, int exit_code)
 {
     fake_exit(c, exit_code);
+    unsigned run = c->rec.run;
     assert_true(fake_answer(c, "/v1/ack", NULL, "{}"));
-    until(!pl_state_has_vm(c->rec.state));
+    until(!pl_state_has_vm(c->rec.state) || c->rec.run > run);
 }
 
 static void comes_back(struct pl_container *c)
@@ -480,6 +481,43 @@ static void test_a_signal_that_is_due_goes_with_its_run(void **state)
     fake_event(VIR_DOMAIN_EVENT_STOPPED, "", uuid);
     assert_int_equal(c->rec.state, PL_EXITED);
     assert_int_equal(c->due_signal, 0);
+}
+
+static void test_a_second_stop_shortens_the_first(void **state)
+{
+    (void)state;
+    struct pl_container *c = running('a', "");
+    struct rpc_stream *patient = stop("ca", 3600);
+    struct rpc_stream *second = stop("ca", 1);
+    assert_true(uv_timer_get_due_in(&c->timer) <= 1000);
+    struct rpc_stream *third = stop("ca", 600); /* and a later one does not lengthen it */
+    assert_true(uv_timer_get_due_in(&c->timer) <= 1000);
+    assert_int_equal(fake_count(c, "/v1/signal", "15"), 3);
+    until(fake_count(c, "/v1/signal", "9") == 1);
+    (void)stop("ca", 0); /* what is killed gets no weaker signal, and no other deadline */
+    assert_int_equal(fake_count(c, "/v1/signal", "15"), 3);
+    assert_true(uv_timer_get_due_in(&c->timer) > 1000);
+    end(c, 137);
+    assert_non_null(patient->answer);
+    assert_non_null(second->answer);
+    assert_non_null(third->answer);
+}
+
+static void test_a_stop_during_a_restart_is_answered_by_the_end_of_the_run(void **state)
+{
+    (void)state;
+    struct pl_container *c = running('a', ",\"auto_remove\":true");
+    struct rpc_stream *restart = post("restart", "ca", NULL);
+    struct rpc_stream *st = stop("ca", 60);
+    end(c, 0);
+    until(c->channel);
+    assert_non_null(st->answer);
+    fake_tether_up(c);
+    assert_true(fake_answer(c, "/v1/hello", NULL, IDLE));
+    assert_true(fake_answer(c, "/v1/configure", NULL, "{}"));
+    assert_true(fake_answer(c, "/v1/start", NULL, "{}"));
+    assert_non_null(restart->answer);
+    assert_int_equal(c->rec.state, PL_RUNNING);
 }
 
 /* ---- VMs that come late: libvirt finishes a start whose caller was killed ---- */
@@ -612,6 +650,8 @@ int main(void)
         FLOW(test_a_guest_that_refuses_to_kill_loses_its_vm),
         FLOW(test_a_signal_that_is_due_goes_with_its_run),
         FLOW(test_who_waits_for_a_container_that_cannot_start_is_answered),
+        FLOW(test_a_second_stop_shortens_the_first),
+        FLOW(test_a_stop_during_a_restart_is_answered_by_the_end_of_the_run),
         FLOW(test_a_start_during_the_listing_is_not_taken_for_an_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
