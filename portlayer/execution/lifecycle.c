@@ -104,6 +104,7 @@ void pl_request_dispatch(struct pl_request *req)
     case PL_DO_KILL:
         req->ends_with_run = req->event != PL_EV_REMOVE_FORCE;
         c->is_stop_asked = c->is_stop_asked || req->event == PL_EV_STOP;
+        c->keeps_on_end = c->keeps_on_end || req->is_restart;
         park(req);
         pl_run_kill(c);
         break;

@@ -520,6 +520,20 @@ static void test_a_stop_during_a_restart_is_answered_by_the_end_of_the_run(void 
     assert_int_equal(c->rec.state, PL_RUNNING);
 }
 
+static void test_a_restart_of_a_paused_container_keeps_it(void **state)
+{
+    (void)state;
+    struct pl_container *c = running('a', ",\"auto_remove\":true");
+    fake_event(VIR_DOMAIN_EVENT_SUSPENDED, "", c->rec.vm_uuid);
+    assert_int_equal(c->rec.state, PL_PAUSED);
+    struct rpc_stream *restart = post("restart", "ca", NULL);
+    end(c, 137);
+    until(restart->is_over || c->channel);
+    assert_int_equal(c->rec.state, PL_STARTING);
+    pl_start_abort(c, "the test is over");
+    until(container('a') == NULL); /* and --rm holds for the end of the next run */
+}
+
 /* ---- VMs that come late: libvirt finishes a start whose caller was killed ---- */
 
 static void add_late_vm(char digit)
@@ -652,6 +666,7 @@ int main(void)
         FLOW(test_who_waits_for_a_container_that_cannot_start_is_answered),
         FLOW(test_a_second_stop_shortens_the_first),
         FLOW(test_a_stop_during_a_restart_is_answered_by_the_end_of_the_run),
+        FLOW(test_a_restart_of_a_paused_container_keeps_it),
         FLOW(test_a_start_during_the_listing_is_not_taken_for_an_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
