@@ -415,7 +415,7 @@ static void on_config_stat(const struct vic_err *stat_err, bool is_there, void *
         return;
     }
     if (is_there) {
-        r = p->sink.read(p->sink.arg, config->digest, OCI_DOCUMENT_MAX, on_config_read, p, &err);
+        r = p->sink.read(p->sink.arg, config->digest, OCI_CONFIG_MAX, on_config_read, p, &err);
         p->n_refs += r == 0;
     } else {
         r = img_document_start(p->client, &p->source, "blobs", config->digest, config->digest,

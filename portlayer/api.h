@@ -22,7 +22,8 @@
  *  CONTAINERS
  *  POST /v1/containers   {"name","image"(id),"spec":SPEC,"annotations":{string:string},
  *        "event_attributes":{string:string}} -> {"id"}      CONFLICT: the name is taken
- *  GET  /v1/containers   -> {"containers":[CONTAINER,...]}  newest first
+ *  GET  /v1/containers   -> {"containers":[CONTAINER,...]}  newest first; without event_attributes and
+ *        spec.process.env
  *  GET  /v1/containers/{ref}[?size=1] -> CONTAINER
  *  DELETE /v1/containers/{ref}?force=0|1                     CONFLICT while it runs, unless forced
  *  POST /v1/containers/{ref}/start   {"console":{"width","height"}?}  returns when the process runs
@@ -74,14 +75,14 @@
  *        stream of lines: {"layer":digest,"status":"extracting"|"done"|"exists","current","total"}...
  *        then {"id"} or {"error":{"kind","message","missing":[digest,...]?}}.  All blobs must be there;
  *        each layer becomes a shared, read-only disk; then the refs name the image.
- *  GET  /v1/images -> {"images":[IMAGE,...]}     newest first
- *  GET  /v1/images/{id} -> IMAGE
+ *  GET  /v1/images[?labels=1] -> {"images":[IMAGE,...]}     newest first
+ *  GET  /v1/images/{id} -> IMAGE with "config":{the image's configuration document}
  *  POST /v1/images/{id}/refs  {"ref"}           moves the ref here
  *  DELETE /v1/refs?ref=R -> {"untagged":R}      the image stays
  *  DELETE /v1/images/{id}?force=0|1 -> {"untagged":[...],"deleted":[id, chain ids that nobody uses now]}
  *        CONFLICT: a container uses it (with force only a running one does)
  *  IMAGE {"id"(config digest),"manifest":digest,"media_type","refs":[string,...],"size"(bytes of its
- *        layers, unpacked),"config":{the image's configuration document}}
+ *        layers, unpacked),"created","os","architecture","labels"(with labels=1, as the image has them)}
  *        refs are opaque and unique: "docker.io/library/x:tag" or "docker.io/library/x@sha256:...".
  *
  *  NETWORKS
@@ -104,7 +105,8 @@
 
 /* Caps the port layer holds to; a personality may check them first for a better message. */
 #define PL_NAME_MAX 255
-#define PL_ANNOTATIONS_MAX (1u << 20) /* bytes of keys and values of one container */
+#define PL_ANNOTATIONS_MAX                                                                         \
+    (64u << 10) /* bytes of keys and values of one container: lists hold them */
 #define PL_SPEC_ARGS_MAX                                                                           \
     (256u << 10) /* bytes of args and env together: the guest's exec limit is 2 MiB */
 #define PL_CONTENT_MAX (64ull << 30) /* bytes of one blob */

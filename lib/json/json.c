@@ -17,7 +17,7 @@
 
 /* Before cJSON sees it, which recurses, spends 64 bytes on a value that took two in the text, and
  * ends a string at its first NUL. */
-static int check_text(const char *text, size_t len, struct vic_err *err)
+static int check_text(const char *text, size_t len, size_t values_max, struct vic_err *err)
 {
     int depth = 0;
     size_t n_values = 1;
@@ -44,8 +44,8 @@ static int check_text(const char *text, size_t len, struct vic_err *err)
             n_values++;
         }
     }
-    if (n_values > JSON_VALUES_MAX)
-        return vic_fail(err, VIC_ERR_INVALID, 0, "JSON with more than %u values", JSON_VALUES_MAX);
+    if (n_values > values_max)
+        return vic_fail(err, VIC_ERR_INVALID, 0, "JSON with more than %zu values", values_max);
     return 0;
 }
 
@@ -56,7 +56,13 @@ static bool is_blank(char c)
 
 int json_parse(const char *text, size_t len, cJSON **ret_doc, struct vic_err *err)
 {
-    int r = check_text(text, len, err);
+    return json_parse_capped(text, len, JSON_VALUES_MAX, ret_doc, err);
+}
+
+int json_parse_capped(const char *text, size_t len, size_t values_max, cJSON **ret_doc,
+                      struct vic_err *err)
+{
+    int r = check_text(text, len, values_max, err);
     if (r < 0)
         return r;
     const char *end = NULL;

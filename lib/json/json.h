@@ -26,6 +26,9 @@ VIC_DEFINE_CLEANUP(json_free_p, cJSON *, cJSON_Delete)
 /* One JSON document and nothing after it but blanks.  INVALID names the byte offset.  A NUL is refused
  * also as \u0000: our strings end there. */
 int json_parse(const char *text, size_t len, cJSON **ret_doc, struct vic_err *err);
+/* As json_parse, with a lower cap than JSON_VALUES_MAX. */
+int json_parse_capped(const char *text, size_t len, size_t values_max, cJSON **ret_doc,
+                      struct vic_err *err);
 
 /* Compact text, the caller's to free; aborts when memory is out.  Integers are written as such at any
  * magnitude (those parsed beyond 2^53 to a double's precision). */

@@ -42,9 +42,8 @@ static int fill_manifest(const cJSON *doc, struct oci_manifest *m, struct vic_er
         r = oci_descriptor_parse(config, "config", &m->config, err);
     if (r == 0)
         r = oci_check_config_type(m->config.media_type, err);
-    if (r == 0 && m->config.size > OCI_DOCUMENT_MAX)
-        r = vic_fail(err, VIC_ERR_INVALID, 0, "config.size: larger than %u bytes",
-                     OCI_DOCUMENT_MAX);
+    if (r == 0 && m->config.size > OCI_CONFIG_MAX)
+        r = vic_fail(err, VIC_ERR_INVALID, 0, "config.size: larger than %u bytes", OCI_CONFIG_MAX);
     return r < 0 ? r : parse_layers(layers, m, err);
 }
 
@@ -120,11 +119,11 @@ static int fill_config(struct oci_config *c, struct vic_err *err)
 int oci_config_parse(const char *text, size_t len, struct oci_config *ret_config,
                      struct vic_err *err)
 {
-    if (len > OCI_DOCUMENT_MAX)
+    if (len > OCI_CONFIG_MAX)
         return vic_fail(err, VIC_ERR_INVALID, 0, "image configuration: larger than %u bytes",
-                        OCI_DOCUMENT_MAX);
+                        OCI_CONFIG_MAX);
     struct oci_config c = {0};
-    int r = json_parse(text, len, &c.doc, err);
+    int r = json_parse_capped(text, len, OCI_CONFIG_VALUES_MAX, &c.doc, err);
     if (r == 0 && !cJSON_IsObject(c.doc))
         r = vic_fail(err, VIC_ERR_INVALID, 0, "expected an object");
     if (r == 0)

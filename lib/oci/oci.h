@@ -14,8 +14,9 @@
 #include "lib/base/err.h"
 #include "lib/json/json.h"
 
-#define OCI_DOCUMENT_MAX                                                                           \
-    (4u << 20)               /* bytes of an index, manifest or configuration, as registries hold */
+#define OCI_DOCUMENT_MAX (4u << 20)  /* bytes of an index or manifest, as registries hold */
+#define OCI_CONFIG_MAX (256u << 10)  /* bytes of a configuration: it is kept in memory ... */
+#define OCI_CONFIG_VALUES_MAX 20000u /* ... where each of its values costs 64 bytes */
 #define OCI_LAYERS_MAX 127   /* as Docker allows; every layer is a file that a VM keeps open */
 #define OCI_ENTRIES_MAX 1024 /* manifests in one index */
 #define OCI_BLOB_MAX (INT64_C(64) << 30) /* bytes of one blob */

@@ -7,7 +7,6 @@
 #include "lib/oci/oci.h"
 #include "personality/docker/convert.h"
 #include "personality/docker/handlers.h"
-#include "personality/docker/images.h"
 #include "personality/docker/intent.h"
 #include "personality/docker/text.h"
 
@@ -72,8 +71,14 @@ static void send_create(struct docker_req *r, struct create *c)
 {
     free(c->tried);
     c->tried = c->name ? vic_xstrdup(c->name) : docker_text_random_name(c->attempt);
-    cJSON *request =
-        docker_convert_request(&c->merged, c->tried, c->image_id, json_str(c->body, "Image", ""));
+    struct vic_err err;
+    cJSON *request = docker_convert_request(&c->merged, c->tried, c->image_id,
+                                            json_str(c->body, "Image", ""), &err);
+    if (!request) {
+        docker_reply_error(r, &err);
+        create_free(c);
+        return;
+    }
     docker_intent(r, "POST", "/v1/containers", request, on_created, c);
 }
 
@@ -85,10 +90,9 @@ static int check_platform(const struct docker_req *r, const cJSON *image, const 
     if (platform[0] == '\0')
         return 0;
     auto_strv char **want = vic_strv_split(platform, '/');
-    const cJSON *config = json_member(image, "config");
     size_t n = vic_strv_len(want);
-    const char *os = json_str(config, "os", "linux");
-    const char *architecture = json_str(config, "architecture", "amd64");
+    const char *os = json_str(image, "os", "linux");
+    const char *architecture = json_str(image, "architecture", "amd64");
     if (n <= 3 && strcmp(want[0], os) == 0 && (n < 2 || strcmp(want[1], architecture) == 0))
         return 0;
     if (n == 1 && strcmp(want[0], architecture) == 0)
@@ -102,7 +106,7 @@ static int check_platform(const struct docker_req *r, const cJSON *image, const 
 /* A VM has its host's processor. */
 static int check_host(const cJSON *image, const char *ref, struct vic_err *err)
 {
-    const char *architecture = json_str(json_member(image, "config"), "architecture", "");
+    const char *architecture = json_str(image, "architecture", "");
     struct oci_platform host;
     oci_platform_host(&host);
     int r = 0;
@@ -115,25 +119,23 @@ static int check_host(const cJSON *image, const char *ref, struct vic_err *err)
     return r;
 }
 
-static int use_image(struct docker_req *r, struct create *c, const cJSON *images,
+static int use_image(struct docker_req *r, struct create *c, const cJSON *image,
                      struct vic_err *err)
 {
     const char *ref = json_str(c->body, "Image", "");
-    const cJSON *image;
-    int res = docker_image_find(images, ref, &image, err);
-    if (res < 0 || (res = check_platform(r, image, ref, err)) < 0 ||
-        (res = check_host(image, ref, err)) < 0)
+    int res = check_platform(r, image, ref, err);
+    if (res < 0 || (res = check_host(image, ref, err)) < 0)
         return res;
     c->image_id = vic_xstrdup(json_str(image, "id", ""));
     return docker_convert_merge(c->body, json_member(json_member(image, "config"), "config"),
                                 &c->merged, err);
 }
 
-static void on_images(struct docker_req *r, const struct vic_err *err, const cJSON *doc, void *arg)
+static void on_image(struct docker_req *r, const struct vic_err *err, const cJSON *doc, void *arg)
 {
     struct create *c = arg;
     struct vic_err mine;
-    if (!err && use_image(r, c, json_member(doc, "images"), &mine) < 0)
+    if (!err && use_image(r, c, doc, &mine) < 0)
         err = &mine;
     if (err) {
         docker_reply_error(r, err);
@@ -169,5 +171,5 @@ void docker_container_create(struct docker_req *r)
         create_free(c);
         return;
     }
-    docker_intent(r, "GET", "/v1/images", NULL, on_images, c);
+    docker_get_image(r, json_str(c->body, "Image", ""), on_image, c);
 }

@@ -14,6 +14,7 @@
 
 #define HOSTNAME_MAX 63
 #define PORT_MAX 65535
+#define NOTES_OVERHEAD (sizeof("docker.create") + sizeof("docker.image")) /* keys count too */
 
 void docker_create_release(struct docker_create *c)
 {
@@ -595,16 +596,23 @@ static cJSON *new_spec(const struct docker_create *c)
 }
 
 cJSON *docker_convert_request(const struct docker_create *c, const char *name, const char *image_id,
-                              const char *ref)
+                              const char *ref, struct vic_err *err)
 {
-    cJSON *req = json_new_obj();
-    json_add_str(req, "name", name);
-    json_add_str(req, "image", image_id);
-    json_add(req, "spec", new_spec(c));
     auto_json cJSON *said = json_new_obj();
     json_add(said, "Config", json_dup(c->config));
     json_add(said, "HostConfig", json_dup(c->host_config));
     auto_free char *text = json_print(said);
+    if (strlen(text) + strlen(ref) + NOTES_OVERHEAD > PL_ANNOTATIONS_MAX) {
+        (void)vic_fail(err, VIC_ERR_INVALID, 0,
+                       "the container's configuration with what it takes from its image has more "
+                       "than %u bytes: shorten Env, Labels or Cmd",
+                       PL_ANNOTATIONS_MAX);
+        return NULL;
+    }
+    cJSON *req = json_new_obj();
+    json_add_str(req, "name", name);
+    json_add_str(req, "image", image_id);
+    json_add(req, "spec", new_spec(c));
     cJSON *annotations = json_add_obj(req, "annotations");
     json_add_str(annotations, "docker.create", text);
     json_add_str(annotations, "docker.image", ref);

@@ -18,9 +18,10 @@ int docker_convert_check(cJSON *body, struct vic_err *err);
 int docker_convert_merge(const cJSON *body, const cJSON *image_config, struct docker_create *ret,
                          struct vic_err *err);
 
-/* The port layer's request; takes nothing.  ref: the image as the client named it. */
+/* The port layer's request; takes nothing.  ref: the image as the client named it.  NULL: what is to
+ * be remembered of the container is too large (INVALID). */
 cJSON *docker_convert_request(const struct docker_create *c, const char *name, const char *image_id,
-                              const char *ref);
+                              const char *ref, struct vic_err *err);
 
 /* A signal's name or number as Docker takes it. */
 bool docker_signal_is_valid(const char *text);

@@ -16,7 +16,7 @@ static int64_t seconds(const char *time)
 
 int64_t docker_image_created(const cJSON *image)
 {
-    return seconds(json_str(json_member(image, "config"), "created", ""));
+    return seconds(json_str(image, "created", ""));
 }
 
 static int64_t count_users(const cJSON *image, const cJSON *containers)
@@ -32,8 +32,7 @@ static int64_t count_users(const cJSON *image, const cJSON *containers)
 
 cJSON *docker_image_summary_json(const cJSON *image, const cJSON *containers)
 {
-    const cJSON *labels =
-        json_member(json_member(json_member(image, "config"), "config"), "Labels");
+    const cJSON *labels = json_member(image, "labels");
     cJSON *out = json_new_obj();
     json_add_str(out, "Id", json_str(image, "id", ""));
     json_add_str(out, "ParentId", "");

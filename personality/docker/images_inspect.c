@@ -1,16 +1,11 @@
 /* GET /images/{}/json and /images/{}/history */
 #include "personality/docker/handlers.h"
 #include "personality/docker/image_json.h"
-#include "personality/docker/images.h"
 #include "personality/docker/intent.h"
 
-static void reply(struct docker_req *r, const struct vic_err *err, const cJSON *doc,
+static void reply(struct docker_req *r, const struct vic_err *err, const cJSON *image,
                   cJSON *(*to_json)(const cJSON *image))
 {
-    const cJSON *image;
-    struct vic_err mine;
-    if (!err && docker_image_find(json_member(doc, "images"), r->name, &image, &mine) < 0)
-        err = &mine;
     if (err)
         docker_reply_error(r, err);
     else
@@ -42,11 +37,11 @@ static bool refuse_manifests(struct docker_req *r)
 void docker_image_inspect(struct docker_req *r)
 {
     if (!refuse_manifests(r))
-        docker_intent(r, "GET", "/v1/images", NULL, on_inspect, NULL);
+        docker_get_image(r, r->name, on_inspect, NULL);
 }
 
 void docker_image_history(struct docker_req *r)
 {
     if (!refuse_manifests(r))
-        docker_intent(r, "GET", "/v1/images", NULL, on_history, NULL);
+        docker_get_image(r, r->name, on_history, NULL);
 }

@@ -113,8 +113,7 @@ static int list(const struct docker_req *r, const cJSON *images, cJSON *out, str
     const cJSON *i;
     cJSON_ArrayForEach(i, images)
     {
-        const cJSON *labels =
-            json_member(json_member(json_member(i, "config"), "config"), "Labels");
+        const cJSON *labels = json_member(i, "labels");
         int64_t created = docker_image_created(i);
         if ((is_given && is_dangling == has_tag(i)) || (b.has_before && created >= b.before) ||
             (b.has_since && created <= b.since) || !matches_reference(&f, i) ||
@@ -143,5 +142,5 @@ static void on_images(struct docker_req *r, const struct vic_err *err, const cJS
 
 void docker_image_list(struct docker_req *r)
 {
-    docker_intent(r, "GET", "/v1/images", NULL, on_images, NULL);
+    docker_intent(r, "GET", "/v1/images?labels=1", NULL, on_images, NULL);
 }

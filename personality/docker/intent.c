@@ -6,6 +6,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/banned.h"
 #include "lib/base/str.h"
+#include "personality/docker/images.h"
 
 struct intent {
     struct docker_req *req; /* a reference */
@@ -81,6 +82,14 @@ struct get {
     char *ref;
 };
 
+static void get_done(struct docker_req *r, struct get *g, const struct vic_err *err,
+                     const cJSON *doc)
+{
+    g->done(r, err, doc, g->arg);
+    free(g->ref);
+    free(g);
+}
+
 static void on_container(struct docker_req *r, const struct vic_err *err, const cJSON *doc,
                          void *arg)
 {
@@ -90,9 +99,7 @@ static void on_container(struct docker_req *r, const struct vic_err *err, const 
         (void)vic_fail(&mine, VIC_ERR_NOT_FOUND, 0, "No such container: %s", g->ref);
         err = &mine;
     }
-    g->done(r, err, doc, g->arg);
-    free(g->ref);
-    free(g);
+    get_done(r, g, err, doc);
 }
 
 void docker_get_container(struct docker_req *r, const char *ref, docker_intent_fn done, void *arg)
@@ -101,6 +108,39 @@ void docker_get_container(struct docker_req *r, const char *ref, docker_intent_f
     *g = (struct get){.done = done, .arg = arg, .ref = vic_xstrdup(ref)};
     auto_free char *path = docker_intent_path("/v1/containers/%s", ref);
     docker_intent(r, "GET", path, NULL, on_container, g);
+}
+
+static void on_image(struct docker_req *r, const struct vic_err *err, const cJSON *doc, void *arg)
+{
+    struct get *g = arg;
+    struct vic_err mine;
+    if (err && err->kind == VIC_ERR_NOT_FOUND) { /* removed since it was listed */
+        (void)vic_fail(&mine, VIC_ERR_NOT_FOUND, 0, "No such image: %s", g->ref);
+        err = &mine;
+    }
+    get_done(r, g, err, doc);
+}
+
+static void on_images(struct docker_req *r, const struct vic_err *err, const cJSON *doc, void *arg)
+{
+    struct get *g = arg;
+    const cJSON *image;
+    struct vic_err mine;
+    if (!err && docker_image_find(json_member(doc, "images"), g->ref, &image, &mine) < 0)
+        err = &mine;
+    if (err) {
+        get_done(r, g, err, NULL);
+        return;
+    }
+    auto_free char *path = docker_intent_path("/v1/images/%s", json_str(image, "id", ""));
+    docker_intent(r, "GET", path, NULL, on_image, g);
+}
+
+void docker_get_image(struct docker_req *r, const char *ref, docker_intent_fn done, void *arg)
+{
+    struct get *g = vic_new(struct get);
+    *g = (struct get){.done = done, .arg = arg, .ref = vic_xstrdup(ref)};
+    docker_intent(r, "GET", "/v1/images", NULL, on_images, g);
 }
 
 cJSON *docker_create_document(const cJSON *container)

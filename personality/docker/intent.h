@@ -29,5 +29,9 @@ bool docker_need_name(struct docker_req *r);
 /* GET /v1/containers/{name}: calls done, or answers the error. */
 void docker_get_container(struct docker_req *r, const char *ref, docker_intent_fn done, void *arg);
 
+/* As docker_image_find among the port layer's images, and then the whole image, with its configuration;
+ * an error is in Docker's words. */
+void docker_get_image(struct docker_req *r, const char *ref, docker_intent_fn done, void *arg);
+
 /* What the container's creator said: its annotation as a document (the caller's, {} if damaged). */
 cJSON *docker_create_document(const cJSON *container);

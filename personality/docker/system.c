@@ -300,5 +300,5 @@ static void on_df_images(struct docker_req *r, const struct vic_err *err, const 
 
 void docker_system_df(struct docker_req *r)
 {
-    docker_intent(r, "GET", "/v1/images", NULL, on_df_images, NULL);
+    docker_intent(r, "GET", "/v1/images?labels=1", NULL, on_df_images, NULL);
 }

@@ -54,3 +54,13 @@ cJSON *pl_container_to_json(const struct pl_container *c)
     }
     return doc;
 }
+
+cJSON *pl_container_to_json_row(const struct pl_container *c)
+{
+    cJSON *doc = pl_container_to_json(c);
+    cJSON *process =
+        cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(doc, "spec"), "process");
+    cJSON_DeleteItemFromObjectCaseSensitive(doc, "event_attributes");
+    cJSON_DeleteItemFromObjectCaseSensitive(process, "env");
+    return doc;
+}

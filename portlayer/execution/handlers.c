@@ -45,7 +45,7 @@ static void handle_list(struct rpc_stream *st, void *arg)
     for (struct vic_list *l = head->prev; l != head; l = l->prev) {
         const struct pl_container *c = container_of(l, struct pl_container, link);
         if (c->is_visible)
-            json_push(arr, pl_container_to_json(c));
+            json_push(arr, pl_container_to_json_row(c));
     }
     rpc_reply_json(st, doc);
 }

@@ -161,6 +161,8 @@ void pl_recover_drop_strays(struct pl_execution *x); /* those that wait for anot
 
 /* ---- document.c, handlers.c, create.c ---- */
 cJSON *pl_container_to_json(const struct pl_container *c);
+/* In a list, which has to stay small: without what no list shows. */
+cJSON *pl_container_to_json_row(const struct pl_container *c);
 void pl_create_handle(struct rpc_stream *st, void *arg);
 
 /* ---- interaction ---- */

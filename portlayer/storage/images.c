@@ -27,7 +27,8 @@ static uint64_t image_size(const struct pl_storage *s, const struct pl_image *im
     return size;
 }
 
-static cJSON *describe(const struct pl_storage *s, const struct pl_image *image)
+/* What a list tells of an image.  Not its configuration: a list has to stay small. */
+static cJSON *describe(const struct pl_storage *s, const struct pl_image *image, bool with_labels)
 {
     const struct pl_index_row *row = pl_index_find_image(&s->index, image->id);
     auto_strv char **refs = pl_index_refs(&s->index, image->id);
@@ -37,7 +38,12 @@ static cJSON *describe(const struct pl_storage *s, const struct pl_image *image)
     json_add_str(doc, "media_type", row->media_type);
     json_add_strv(doc, "refs", refs);
     json_add_i64(doc, "size", (int64_t)image_size(s, image));
-    json_add(doc, "config", json_dup(image->config));
+    static const char *const told[] = {"created", "os", "architecture"};
+    for (size_t i = 0; i < ARRAY_SIZE(told); i++)
+        json_add_str(doc, told[i], json_str(image->config, told[i], NULL));
+    const cJSON *labels = json_member(json_member(image->config, "config"), "Labels");
+    if (with_labels && labels)
+        json_add(doc, "labels", json_dup(labels));
     return doc;
 }
 
@@ -54,6 +60,14 @@ static void list_images(struct rpc_stream *st, void *arg)
 {
     struct pl *pl = arg;
     const struct pl_storage *s = pl->storage;
+    const char *text = rpc_stream_query(st, "labels");
+    bool with_labels = false;
+    struct vic_err err;
+    if (text && vic_str_to_bool(text, &with_labels) < 0) {
+        (void)vic_fail(&err, VIC_ERR_INVALID, 0, "labels: expected 0 or 1");
+        rpc_reply_error(st, &err);
+        return;
+    }
     const struct pl_image **all = vic_xalloc((s->images.n + 1) * sizeof(struct pl_image *));
     size_t n = 0;
     map_for_each(slot, &s->images)
@@ -62,7 +76,7 @@ static void list_images(struct rpc_stream *st, void *arg)
     cJSON *doc = json_new_obj();
     cJSON *arr = json_add_arr(doc, "images");
     for (size_t i = 0; i < n; i++)
-        json_push(arr, describe(s, all[i]));
+        json_push(arr, describe(s, all[i], with_labels));
     free(all);
     rpc_reply_json(st, doc);
 }
@@ -82,10 +96,13 @@ static void get_image(struct rpc_stream *st, void *arg)
     struct pl *pl = arg;
     struct vic_err err;
     const struct pl_image *image = find_image(pl->storage, rpc_stream_param(st, "id"), &err);
-    if (image)
-        rpc_reply_json(st, describe(pl->storage, image));
-    else
+    if (!image) {
         rpc_reply_error(st, &err);
+        return;
+    }
+    cJSON *doc = describe(pl->storage, image, false);
+    json_add(doc, "config", json_dup(image->config));
+    rpc_reply_json(st, doc);
 }
 
 /* ---- changing ---------------------------------------------------------------------------------- */

@@ -35,7 +35,7 @@ FAULTS = {
     "config-few-diff-ids": "the config has fewer diff_ids than there are layers",
     "config-wrong-diff-id": "the layer does not decompress to its diff_id",
     "config-huge": "a config of 64 MiB",
-    "config-hostile-strings": "newlines, NULs and 1 MiB strings in Env, Cmd and User",
+    "config-hostile-strings": "newlines, NULs and 100 KiB strings in Env, Cmd and User",
     "config-foreign": "the config says s390x although no index was asked",
     "layer-unknown-type": "a layer of unknown media type",
     "layer-foreign": "a foreign layer with a URL elsewhere",
@@ -196,8 +196,8 @@ def foreign_index():
 
 
 def hostile_strings():
-    run = {"Env": ["A=1\nB=2", "NUL=\0", "=x", "LONG=" + "x" * (1 << 20)], "User": "../../0\n",
-           "Cmd": ["\0", "x" * (1 << 20)], "WorkingDir": "../../../tmp"}
+    run = {"Env": ["A=1\nB=2", "NUL=\0", "=x", "LONG=" + "x" * (100 << 10)], "User": "../../0\n",
+           "Cmd": ["\0", "x" * (100 << 10)], "WorkingDir": "../../../tmp"}
     return served(oci.Image.of([good_layer()], run))
 
 

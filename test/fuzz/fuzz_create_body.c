@@ -16,13 +16,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct docker_create c;
     if (docker_convert_merge(body, NULL, &c, &err) < 0)
         return 0;
-    cJSON_Delete(docker_convert_request(&c, "name", "id", "ref"));
+    cJSON_Delete(docker_convert_request(&c, "name", "id", "ref", &err));
     docker_create_release(&c);
     /* The body as an image's configuration, which is as foreign. */
     auto_json cJSON *plain = cJSON_Parse("{\"Image\":\"x\",\"Cmd\":[\"a\"]}");
     if (docker_convert_merge(plain, body, &c, &err) < 0)
         return 0;
-    cJSON_Delete(docker_convert_request(&c, "name", "id", "ref"));
+    cJSON_Delete(docker_convert_request(&c, "name", "id", "ref", &err));
     docker_create_release(&c);
     return 0;
 }

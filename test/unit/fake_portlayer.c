@@ -253,7 +253,8 @@ static cJSON *new_image(void)
         "{\"id\":\"" FAKE_IMAGE_ID "\",\"manifest\":\"" FAKE_DIGEST "\",\"media_type\":\"m\","
         "\"refs\":[\"docker.io/library/busybox:latest\",\"docker.io/library/busybox@" FAKE_DIGEST
         "\"],"
-        "\"size\":4096,\"config\":{\"created\":\"2026-01-02T03:04:05Z\",\"architecture\":\"amd64\",\"os\":\"linux\","
+        "\"size\":4096,\"created\":\"2026-01-02T03:04:05Z\",\"architecture\":\"amd64\",\"os\":\"linux\","
+        "\"config\":{\"created\":\"2026-01-02T03:04:05Z\",\"architecture\":\"amd64\",\"os\":\"linux\","
         "\"config\":{\"Env\":[\"PATH=/bin\"],\"Cmd\":[\"sh\"],\"Labels\":{\"from\":\"image\"}},"
         "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"" FAKE_DIGEST "\"]},"
         "\"history\":[{\"created\":\"2026-01-02T03:04:05Z\",\"created_by\":\"ADD\"},{\"created_by\":\"CMD\",\"empty_layer\":true}]}}");
@@ -263,7 +264,13 @@ static void on_images(struct rpc_stream *st, void *arg)
 {
     (void)arg;
     cJSON *doc = json_new_obj();
-    json_push(json_add_arr(doc, "images"), new_image());
+    cJSON *image = new_image();
+    if (vic_str_eq(rpc_stream_query(st, "labels"), "1"))
+        json_add(
+            image, "labels",
+            json_dup(json_member(json_member(json_member(image, "config"), "config"), "Labels")));
+    cJSON_DeleteItemFromObjectCaseSensitive(image, "config");
+    json_push(json_add_arr(doc, "images"), image);
     rpc_reply_json(st, doc);
 }
 

@@ -11,6 +11,7 @@
 #include "lib/base/alloc.h"
 #include "personality/docker/convert.h"
 #include "personality/docker/fields.h"
+#include "portlayer/api.h"
 
 /* Checks a body around a field of a scope. */
 static int check_field(enum docker_field_scope scope, const char *name, const char *value,
@@ -186,7 +187,7 @@ static void test_the_port_layers_request(void **state)
     struct vic_err err;
     assert_int_equal(docker_convert_check(body, &err), 0);
     assert_int_equal(docker_convert_merge(body, NULL, &c, &err), 0);
-    auto_json cJSON *request = docker_convert_request(&c, "n", "sha256:1", "x");
+    auto_json cJSON *request = docker_convert_request(&c, "n", "sha256:1", "x", &err);
     auto_json cJSON *want = cJSON_Parse(
         "{\"hostname\":\"\",\"domainname\":\"\",\"process\":{\"args\":[\"a\",\"b\"],\"env\":[],"
         "\"cwd\":\"/\",\"user\":\"\",\"tty\":true,\"stdin\":true,\"stdin_once\":false},"
@@ -196,6 +197,23 @@ static void test_the_port_layers_request(void **state)
     assert_true(cJSON_Compare(json_member(request, "spec"), want, true));
     auto_json cJSON *attributes = cJSON_Parse("{\"l\":\"v\",\"image\":\"x\"}");
     assert_true(cJSON_Compare(json_member(request, "event_attributes"), attributes, true));
+    docker_create_release(&c);
+}
+
+static void test_what_is_remembered_is_capped(void **state)
+{
+    (void)state;
+    auto_free char *value = vic_xalloc(PL_ANNOTATIONS_MAX + 1);
+    memset(value, 'v', PL_ANNOTATIONS_MAX);
+    auto_json cJSON *body = cJSON_Parse("{\"Image\":\"x\",\"Cmd\":[\"a\"]}");
+    json_add_str(json_add_obj(body, "Labels"), "l", value);
+    struct docker_create c = {0};
+    struct vic_err err = {0};
+    assert_int_equal(docker_convert_check(body, &err), 0);
+    assert_int_equal(docker_convert_merge(body, NULL, &c, &err), 0);
+    assert_null(docker_convert_request(&c, "n", "sha256:1", "x", &err));
+    assert_int_equal(err.kind, VIC_ERR_INVALID);
+    assert_non_null(strstr(err.message, "more than 65536 bytes: shorten"));
     docker_create_release(&c);
 }
 
@@ -242,6 +260,7 @@ int main(void)
         cmocka_unit_test(test_values_are_checked),
         cmocka_unit_test(test_merging),
         cmocka_unit_test(test_the_port_layers_request),
+        cmocka_unit_test(test_what_is_remembered_is_capped),
         cmocka_unit_test(test_image_volumes_are_warned_about),
         cmocka_unit_test(test_names_and_signals),
     };

@@ -11,11 +11,13 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/file.h"
+#include "portlayer/api.h"
 #include "portlayer/execution/accel.h"
 #include "portlayer/execution/container.h"
 #include "portlayer/execution/create_doc.h"
 #include "portlayer/execution/domain_xml.h"
 #include "portlayer/execution/guest_files.h"
+#include "portlayer/execution/internal.h"
 #include "portlayer/execution/record.h"
 #include "portlayer/execution/signals.h"
 
@@ -343,6 +345,44 @@ static void test_domain_xml(void **state)
     check_golden("domain-iso-kvm.xml", iso);
 }
 
+static void test_a_list_leaves_out_what_can_be_large(void **state)
+{
+    (void)state;
+    auto_json cJSON *doc = cJSON_Parse(
+        "{\"image\":\"x\",\"event_attributes\":{\"l\":\"v\"},\"annotations\":{\"a\":\"b\"},\"spec\":" SPEC(
+            "") "}");
+    struct pl_container c = {0};
+    struct vic_err err;
+    assert_int_equal(pl_create_read(doc, &c.rec, &err), 0);
+    auto_json cJSON *whole = pl_container_to_json(&c);
+    auto_json cJSON *row = pl_container_to_json_row(&c);
+    assert_non_null(json_member(whole, "event_attributes"));
+    assert_non_null(json_member(json_member(json_member(whole, "spec"), "process"), "env"));
+    assert_null(json_member(row, "event_attributes"));
+    assert_null(json_member(json_member(json_member(row, "spec"), "process"), "env"));
+    assert_non_null(json_member(row, "annotations"));
+    assert_non_null(json_member(json_member(json_member(row, "spec"), "process"), "args"));
+    pl_record_release(&c.rec);
+}
+
+static void test_annotations_are_capped(void **state)
+{
+    (void)state;
+    for (size_t more = 0; more < 2; more++) {
+        auto_json cJSON *doc = cJSON_Parse("{\"image\":\"x\",\"spec\":" SPEC("") "}");
+        auto_free char *value = vic_xalloc(PL_ANNOTATIONS_MAX + more);
+        memset(value, 'v', PL_ANNOTATIONS_MAX - 1 + more);
+        json_add_str(json_add_obj(doc, "annotations"), "k", value);
+        struct pl_record rec = {0};
+        struct vic_err err = {0};
+        int r = pl_create_read(doc, &rec, &err);
+        assert_int_equal(r == 0, more == 0);
+        if (r < 0)
+            assert_string_equal(err.message, "annotations: more than 65536 bytes");
+        pl_record_release(&rec);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -352,6 +392,8 @@ int main(void)
         cmocka_unit_test(test_acceleration_wants_cpu_flags),
         cmocka_unit_test(test_create_takes_defaults),
         cmocka_unit_test(test_create_refuses_what_it_does_not_know),
+        cmocka_unit_test(test_a_list_leaves_out_what_can_be_large),
+        cmocka_unit_test(test_annotations_are_capped),
         cmocka_unit_test(test_record_round_trip),
         cmocka_unit_test(test_record_cut_anywhere_is_refused),
         cmocka_unit_test(test_a_vm_lost_in_a_reboot_is_255),

@@ -231,6 +231,47 @@ static void test_configurations(void **state)
     }
 }
 
+/* A configuration with that many values more, filled with blanks up to len bytes. */
+static char *config_of(size_t n_values, size_t len)
+{
+    static const char head[] = "{\"os\":\"linux\",\"architecture\":\"amd64\",\"rootfs\":{"
+                               "\"diff_ids\":[\"" D "\"]},\"x\":[1";
+    struct vic_buf b = {0};
+    vic_buf_add_str(&b, head);
+    for (size_t i = 1; i < n_values; i++)
+        vic_buf_add_str(&b, ",1");
+    vic_buf_add_str(&b, "]}");
+    while (b.len < len)
+        vic_buf_add_char(&b, ' ');
+    return b.data;
+}
+
+static void test_large_configurations_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t n_values;
+        size_t len;
+        const char *says;
+    } rows[] = {
+        {19000, OCI_CONFIG_MAX, NULL},
+        {1, OCI_CONFIG_MAX + 1, "larger than 262144 bytes"},
+        {OCI_CONFIG_VALUES_MAX, 0, "more than 20000 values"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        auto_free char *text = config_of(rows[i].n_values, rows[i].len);
+        size_t len = rows[i].len ? rows[i].len : strlen(text);
+        struct oci_config c;
+        struct vic_err err = {0};
+        int r = oci_config_parse(text, len, &c, &err);
+        if (r == 0)
+            oci_config_release(&c);
+        assert_int_equal(r == 0, !rows[i].says);
+        if (rows[i].says)
+            assert_non_null(strstr(err.message, rows[i].says));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +281,7 @@ int main(void)
         cmocka_unit_test(test_platform_choice),
         cmocka_unit_test(test_platform_text),
         cmocka_unit_test(test_configurations),
+        cmocka_unit_test(test_large_configurations_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

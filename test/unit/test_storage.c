@@ -329,6 +329,8 @@ static struct made make_image(struct fixture *f, const char *const *layers, size
     cJSON *config = json_new_obj();
     json_add_str(config, "os", "linux");
     json_add_str(config, "architecture", "amd64");
+    json_add_str(config, "created", "2026-01-02T03:04:05Z");
+    json_add_str(json_add_obj(json_add_obj(config, "config"), "Labels"), "l", "v");
     cJSON *ids = json_add_arr(json_add_obj(config, "rootfs"), "diff_ids");
     cJSON *manifest = json_new_obj();
     json_add_i64(manifest, "schemaVersion", 2);
@@ -711,6 +713,35 @@ static void test_refs_through_the_api(void **state)
     }
 }
 
+static void test_a_list_holds_no_configurations(void **state)
+{
+    struct fixture *f = *state;
+    struct made a = commit(f, two, 2, "a:1");
+    static const struct {
+        const char *query;
+        bool has_labels;
+    } rows[] = {{NULL, false}, {"0", false}, {"1", true}};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct rpc_stream list = {.query = {rows[i].query ? "labels" : NULL, rows[i].query}};
+        ask(f, "GET", "/v1/images", &list);
+        const cJSON *image = json_member(list.answer, "images")->child;
+        assert_null(json_member(image, "config"));
+        assert_string_equal(json_str(image, "os", ""), "linux");
+        assert_string_equal(json_str(image, "architecture", ""), "amd64");
+        assert_string_equal(json_str(image, "created", ""), "2026-01-02T03:04:05Z");
+        assert_int_equal(json_member(image, "labels") != NULL, rows[i].has_labels);
+        request_release(&list);
+    }
+    struct rpc_stream bad = {.query = {"labels", "x"}};
+    ask(f, "GET", "/v1/images", &bad);
+    assert_int_equal(bad.err.kind, VIC_ERR_INVALID);
+    request_release(&bad);
+    struct rpc_stream one = {.param = a.id};
+    ask(f, "GET", "/v1/images/{id}", &one);
+    assert_non_null(json_member(json_member(one.answer, "config"), "rootfs"));
+    request_release(&one);
+}
+
 static void test_a_corrupt_index_is_a_clear_error(void **state)
 {
     struct fixture *f = *state;
@@ -760,6 +791,7 @@ int main(void)
         TEST(test_layers_stay_while_a_disk_is_unknown),
         TEST(test_pull_again_while_it_is_being_removed),
         TEST(test_refs_through_the_api),
+        TEST(test_a_list_holds_no_configurations),
         TEST(test_a_corrupt_index_is_a_clear_error),
         TEST(test_an_image_whose_manifest_is_lost_is_left_out),
     };
