@@ -115,7 +115,10 @@ static int check_needed(struct pl_op *op, struct vic_err *err)
 static int write_index(struct pl_op *op, struct vic_err *err)
 {
     auto_free char *path = vic_xasprintf("%s/index.json", op->s->content_dir);
-    auto_free char *text = pl_index_print(&op->next);
+    auto_free char *text = NULL;
+    int r = pl_index_print(&op->next, &text, err);
+    if (r < 0)
+        return r;
     return vic_file_replace(path, text, strlen(text), 0644, err);
 }
 

@@ -6,11 +6,11 @@
 #include <string.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/map.h"
 #include "lib/base/str.h"
 #include "lib/oci/oci.h"
 
 #define REF_ANNOTATION "org.opencontainers.image.ref.name"
-#define ROWS_MAX 65536
 
 static void release_row(struct pl_index_row *row)
 {
@@ -82,10 +82,11 @@ static int parse_row(const cJSON *v, const char *path, struct pl_index_row *ret_
     return 0;
 }
 
-static int parse_rows(const cJSON *arr, struct pl_index *x, struct vic_err *err)
+static int parse_rows(const cJSON *arr, struct pl_index *x, struct vic_map *refs,
+                      struct vic_err *err)
 {
-    if (cJSON_GetArraySize(arr) > ROWS_MAX)
-        return vic_fail(err, VIC_ERR_INVALID, 0, "manifests: more than %d", ROWS_MAX);
+    if (cJSON_GetArraySize(arr) > PL_INDEX_ROWS_MAX)
+        return vic_fail(err, VIC_ERR_INVALID, 0, "manifests: more than %d", PL_INDEX_ROWS_MAX);
     const cJSON *v;
     cJSON_ArrayForEach(v, arr)
     {
@@ -96,7 +97,7 @@ static int parse_rows(const cJSON *arr, struct pl_index *x, struct vic_err *err)
         if (r < 0)
             return r;
         append(x, row);
-        if (row.ref && pl_index_find_ref(x, row.ref) != &x->rows[x->n - 1])
+        if (row.ref && vic_map_put(refs, row.ref, refs))
             return vic_fail(err, VIC_ERR_INVALID, 0, "%s: ref '%s' stands there twice", path,
                             row.ref);
     }
@@ -117,7 +118,9 @@ int pl_index_parse(const char *text, size_t len, struct pl_index *ret_index, str
     if (r < 0)
         return r;
     struct pl_index x = {0};
-    r = parse_rows(arr, &x, err);
+    struct vic_map refs = {0}; /* seen; values are the map itself */
+    r = parse_rows(arr, &x, &refs, err);
+    vic_map_release(&refs);
     if (r < 0)
         pl_index_release(&x);
     else
@@ -125,8 +128,17 @@ int pl_index_parse(const char *text, size_t len, struct pl_index *ret_index, str
     return r;
 }
 
-char *pl_index_print(const struct pl_index *x)
+static int too_large(struct vic_err *err)
 {
+    return vic_fail(err, VIC_ERR_CONFLICT, 0,
+                    "too many image names: at most %d, in %u bytes; remove some", PL_INDEX_ROWS_MAX,
+                    PL_INDEX_MAX);
+}
+
+int pl_index_print(const struct pl_index *x, char **ret_text, struct vic_err *err)
+{
+    if (x->n > PL_INDEX_ROWS_MAX)
+        return too_large(err);
     auto_json cJSON *doc = json_new_obj();
     json_add_i64(doc, "schemaVersion", 2);
     json_add_str(doc, "mediaType", OCI_TYPE_INDEX);
@@ -141,7 +153,11 @@ char *pl_index_print(const struct pl_index *x)
             json_add_str(json_add_obj(v, "annotations"), REF_ANNOTATION, row->ref);
         json_push(arr, v);
     }
-    return json_print(doc);
+    auto_free char *text = json_print(doc);
+    if (strlen(text) > PL_INDEX_MAX)
+        return too_large(err);
+    *ret_text = TAKE_PTR(text);
+    return 0;
 }
 
 void pl_index_dup(const struct pl_index *x, struct pl_index *ret_index)

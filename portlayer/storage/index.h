@@ -6,8 +6,10 @@
 #include "lib/host/digest.h"
 #include "lib/json/json.h"
 
-#define PL_INDEX_MAX (16u << 20) /* bytes of index.json */
-#define PL_REF_MAX 512           /* bytes of one ref */
+/* What is written stays below what is read, and below what one list of the images can say. */
+#define PL_INDEX_MAX (8u << 20) /* bytes of index.json */
+#define PL_INDEX_ROWS_MAX 16384 /* image names */
+#define PL_REF_MAX 512          /* bytes of one ref */
 
 /* One row of index.json.  An image without refs has one row with ref NULL; else one row per ref. */
 struct pl_index_row {
@@ -25,7 +27,8 @@ struct pl_index {
 
 /* INVALID names what is wrong with it. */
 int pl_index_parse(const char *text, size_t len, struct pl_index *ret_index, struct vic_err *err);
-char *pl_index_print(const struct pl_index *x); /* the caller's */
+/* *ret_text: the caller's.  CONFLICT: it would be too large to be read again. */
+int pl_index_print(const struct pl_index *x, char **ret_text, struct vic_err *err);
 void pl_index_dup(const struct pl_index *x, struct pl_index *ret_index);
 void pl_index_release(struct pl_index *x);
 

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/str.h"
 #include "lib/oci/oci.h"
@@ -78,9 +79,11 @@ static void test_round_trip(void **state)
     put(&x, A, M1);
     pl_index_set_ref(&x, "docker.io/library/x:tag", A);
     put(&x, B, M2);
-    auto_free char *text = pl_index_print(&x);
+    auto_free char *text = NULL;
+    assert_int_equal(pl_index_print(&x, &text, NULL), 0);
     assert_int_equal(pl_index_parse(text, strlen(text), &y, NULL), 0);
-    auto_free char *again = pl_index_print(&y);
+    auto_free char *again = NULL;
+    assert_int_equal(pl_index_print(&y, &again, NULL), 0);
     assert_string_equal(text, again);
     pl_index_dup(&y, &z);
     assert_string_equal(z.rows[0].ref, "docker.io/library/x:tag");
@@ -122,11 +125,55 @@ static void test_wrong_files_are_named(void **state)
     }
 }
 
+/* n rows with names of that length. */
+static struct pl_index many_rows(size_t n, int len)
+{
+    struct pl_index x = {.rows = vic_xalloc(n * sizeof(*x.rows)), .n = n};
+    for (size_t i = 0; i < n; i++) {
+        x.rows[i] = (struct pl_index_row){.ref = vic_xasprintf("%0*zu", len, i),
+                                          .media_type = vic_xstrdup(OCI_TYPE_MANIFEST),
+                                          .size = 5};
+        (void)snprintf(x.rows[i].manifest, sizeof(x.rows[i].manifest), "%s", M1);
+    }
+    return x;
+}
+
+static void test_what_is_written_can_be_read(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t n;
+        int len;
+        bool is_refused;
+    } rows[] = {
+        {PL_INDEX_ROWS_MAX, 10, false},
+        {PL_INDEX_ROWS_MAX + 1, 10, true},
+        {PL_INDEX_ROWS_MAX, PL_REF_MAX, true},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct pl_index x = many_rows(rows[i].n, rows[i].len);
+        struct pl_index y = {0};
+        auto_free char *text = NULL;
+        struct vic_err err = {0};
+        assert_int_equal(pl_index_print(&x, &text, &err) < 0, rows[i].is_refused);
+        if (rows[i].is_refused) {
+            assert_int_equal(err.kind, VIC_ERR_CONFLICT);
+            assert_non_null(strstr(err.message, "too many image names"));
+        } else {
+            assert_int_equal(pl_index_parse(text, strlen(text), &y, &err), 0);
+            assert_int_equal(y.n, x.n);
+        }
+        pl_index_release(&x);
+        pl_index_release(&y);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refs_move_and_images_stay),
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_what_is_written_can_be_read),
         cmocka_unit_test(test_wrong_files_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@
 #include <uv.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/buf.h"
 #include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
@@ -22,6 +23,7 @@
 #include "lib/oci/oci.h"
 #include "portlayer/events.h"
 #include "portlayer/storage/content.h"
+#include "portlayer/storage/index.h"
 #include "portlayer/storage/layer.h"
 #include "portlayer/storage/storage.h"
 #include "test/unit/storage_rpc.h"
@@ -742,6 +744,49 @@ static void test_a_list_holds_no_configurations(void **state)
     request_release(&one);
 }
 
+/* index.json with that many names of one manifest. */
+static void write_names(struct fixture *f, const char *manifest, size_t n)
+{
+    struct vic_buf b = {0};
+    vic_buf_add_str(&b, "{\"schemaVersion\":2,\"manifests\":[");
+    for (size_t i = 0; i < n; i++)
+        vic_buf_addf(&b,
+                     "%s{\"mediaType\":\"" OCI_TYPE_MANIFEST "\",\"digest\":\"%s\",\"size\":5,"
+                     "\"annotations\":{\"org.opencontainers.image.ref.name\":\"n:%zu\"}}",
+                     i ? "," : "", manifest, i);
+    vic_buf_add_str(&b, "]}");
+    auto_free char *path = vic_xasprintf("%s/index.json", f->content);
+    assert_int_equal(vic_file_replace(path, b.data, b.len, 0644, NULL), 0);
+    vic_buf_release(&b);
+}
+
+static void test_a_name_too_many_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct made a = commit(f, two, 2, "a:1");
+    pl_storage_free(f->pl.storage);
+    write_names(f, a.manifest, PL_INDEX_ROWS_MAX);
+    open_storage(f);
+    static const enum vic_err_kind kinds[] = {VIC_ERR_CONFLICT, VIC_ERR_NONE};
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        struct rpc_stream tag = {.param = a.id, .body = json_new_obj()};
+        json_add_str(tag.body, "ref", "more:1");
+        ask(f, "POST", "/v1/images/{id}/refs", &tag);
+        run(f);
+        assert_true(tag.is_over);
+        assert_int_equal(tag.err.kind, kinds[i]);
+        request_release(&tag);
+        struct rpc_stream untag = {.query = {"ref", i ? "more:1" : "n:7"}};
+        ask(f, "DELETE", "/v1/refs", &untag);
+        run(f);
+        assert_int_equal(untag.err.kind, VIC_ERR_NONE);
+        request_release(&untag);
+    }
+    pl_storage_free(f->pl.storage);
+    open_storage(f);
+    assert_int_equal(pl_storage_count_images(f->pl.storage), 1);
+}
+
 static void test_a_corrupt_index_is_a_clear_error(void **state)
 {
     struct fixture *f = *state;
@@ -792,6 +837,7 @@ int main(void)
         TEST(test_pull_again_while_it_is_being_removed),
         TEST(test_refs_through_the_api),
         TEST(test_a_list_holds_no_configurations),
+        TEST(test_a_name_too_many_is_refused),
         TEST(test_a_corrupt_index_is_a_clear_error),
         TEST(test_an_image_whose_manifest_is_lost_is_left_out),
     };
