@@ -258,6 +258,9 @@ static int check_values(struct list *l, struct vic_err *err)
     for (v = docker_filters_get(&l->filters, "exited"); v && *v; v++)
         if (vic_str_to_i64(*v, INT32_MIN, INT32_MAX, &code) < 0)
             return vic_fail(err, VIC_ERR_INVALID, 0, "invalid filter 'exited=[%s]'", *v);
+    int r = docker_filters_compile(&l->filters, "name", err);
+    if (r < 0 || (r = docker_filters_compile(&l->filters, "id", err)) < 0)
+        return r;
     return docker_filters_bool(&l->filters, "is-task", &l->is_task_given, &l->is_task, err);
 }
 

@@ -8,12 +8,24 @@
 #include "lib/base/banned.h"
 #include "lib/base/str.h"
 
-/* Nested repetition makes POSIX matchers slow; past these a value is only compared. */
-#define REGEX_LEN_MAX 256
+#define REGEX_LEN_MAX 256 /* what is longer is compared as plain text */
+/* glibc writes x+ out as xx*, so nested ones double what is compiled each time. */
+#define REGEX_PLUS_MAX 8
+
+static void release_expressions(struct docker_filter *filter)
+{
+    for (size_t i = 0; filter->expressions && filter->values[i]; i++) {
+        if (filter->expressions[i])
+            regfree(filter->expressions[i]);
+        free(filter->expressions[i]);
+    }
+    free(filter->expressions);
+}
 
 void docker_filters_release(struct docker_filters *f)
 {
     for (size_t i = 0; i < f->n; i++) {
+        release_expressions(&f->list[i]);
         free(f->list[i].name);
         vic_strv_free(f->list[i].values);
     }
@@ -115,27 +127,75 @@ bool docker_filters_match_exact(const struct docker_filters *f, const char *name
     return !values || vic_strv_contains(values, text);
 }
 
-static bool matches_one(const char *value, const char *text)
+/* Repetition counts and back-references can take for ever, to compile or to match. */
+static bool is_costly(const char *value)
 {
-    if (strcmp(value, text) == 0)
-        return true;
-    regex_t re;
-    if (strlen(value) > REGEX_LEN_MAX || regcomp(&re, value, REG_EXTENDED | REG_NOSUB) != 0)
-        return strstr(text, value) != NULL;
-    bool is_match = regexec(&re, text, 0, NULL, 0) == 0;
-    regfree(&re);
-    return is_match;
+    size_t n_plus = 0;
+    for (const char *c = value; *c; c++) {
+        if (*c == '{' || (*c == '+' && ++n_plus > REGEX_PLUS_MAX))
+            return true;
+        if (*c != '\\')
+            continue;
+        if (c[1] >= '1' && c[1] <= '9')
+            return true;
+        c += c[1] != '\0';
+    }
+    return false;
+}
+
+/* NULL for what is no expression. */
+static regex_t *compile(const char *value)
+{
+    auto_free regex_t *re = vic_new(regex_t);
+    return regcomp(re, value, REG_EXTENDED | REG_NOSUB) == 0 ? TAKE_PTR(re) : NULL;
+}
+
+static int compile_values(struct docker_filter *filter, struct vic_err *err)
+{
+    size_t n = vic_strv_len(filter->values);
+    filter->expressions = vic_xalloc((n + 1) * sizeof(regex_t *));
+    for (size_t i = 0; i < n; i++) {
+        const char *value = filter->values[i];
+        if (strlen(value) > REGEX_LEN_MAX)
+            continue;
+        if (is_costly(value))
+            return vic_fail(err, VIC_ERR_INVALID, 0,
+                            "invalid filter '%s=[%s]': expressions with '{', back-references or "
+                            "more than %d '+' are not served here",
+                            filter->name, value, REGEX_PLUS_MAX);
+        filter->expressions[i] = compile(value);
+    }
+    return 0;
+}
+
+int docker_filters_compile(struct docker_filters *f, const char *name, struct vic_err *err)
+{
+    for (size_t i = 0; i < f->n; i++)
+        if (strcmp(f->list[i].name, name) == 0 && f->list[i].values)
+            return compile_values(&f->list[i], err);
+    return 0;
+}
+
+static bool matches_one(const struct docker_filter *filter, size_t i, const char *text)
+{
+    regex_t *re = filter->expressions ? filter->expressions[i] : NULL;
+    return strcmp(filter->values[i], text) == 0 ||
+           (re ? regexec(re, text, 0, NULL, 0) == 0 : strstr(text, filter->values[i]) != NULL);
 }
 
 bool docker_filters_match_regex(const struct docker_filters *f, const char *name, const char *text)
 {
-    char *const *values = docker_filters_get(f, name);
-    if (!values)
-        return true;
-    for (; *values; values++)
-        if (matches_one(*values, text))
-            return true;
-    return false;
+    bool is_given = false;
+    for (size_t i = 0; i < f->n; i++) {
+        const struct docker_filter *filter = &f->list[i];
+        if (strcmp(filter->name, name) != 0 || !filter->values)
+            continue;
+        is_given = true;
+        for (size_t v = 0; filter->values[v]; v++)
+            if (matches_one(filter, v, text))
+                return true;
+    }
+    return !is_given;
 }
 
 /* wanted: "key" or "key=value". */

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <regex.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -17,8 +18,9 @@
 #define DOCKER_FILTER_VALUE_MAX 4096 /* bytes of one value, which may be a regular expression */
 
 struct docker_filter {
-    char *name;    /* owned */
-    char **values; /* owned vector */
+    char *name;            /* owned */
+    char **values;         /* owned vector */
+    regex_t **expressions; /* owned, one per value, NULL for plain text; NULL until compiled */
 };
 
 /* Zero-initialised is empty and valid: everything matches. */
@@ -39,7 +41,10 @@ char *const *docker_filters_get(const struct docker_filters *f, const char *name
 
 /* True when the name was not given, or one of its values is exactly text. */
 bool docker_filters_match_exact(const struct docker_filters *f, const char *name, const char *text);
-/* ... or one of its values is a regular expression found in text (what is none matches literally). */
+/* Makes regular expressions of a filter's values, once after parsing; what is none, or longer than 256
+ * bytes, stays plain text.  INVALID names the filter whose expression could take for ever. */
+int docker_filters_compile(struct docker_filters *f, const char *name, struct vic_err *err);
+/* ... or one of its values, compiled before, is found in text. */
 bool docker_filters_match_regex(const struct docker_filters *f, const char *name, const char *text);
 /* Every value of name, "key" or "key=value", is in the object of strings (which may be NULL). */
 bool docker_filters_match_kv(const struct docker_filters *f, const char *name, const cJSON *object);

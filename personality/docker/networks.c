@@ -114,7 +114,9 @@ static void on_networks(struct docker_req *r, const struct vic_err *err, const c
     (void)arg;
     auto_filters struct docker_filters f = {0};
     struct vic_err mine;
-    if (!err && docker_filters_parse(docker_req_query(r, "filters"), known, &f, &mine) < 0)
+    if (!err && (docker_filters_parse(docker_req_query(r, "filters"), known, &f, &mine) < 0 ||
+                 docker_filters_compile(&f, "id", &mine) < 0 ||
+                 docker_filters_compile(&f, "name", &mine) < 0))
         err = &mine;
     if (err) {
         docker_reply_error(r, err);

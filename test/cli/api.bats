@@ -44,3 +44,12 @@ create() { api POST "/v1.50/containers/create$2" -H 'Content-Type: application/j
     run -0 create '{"Image":"nosuch"}' ''
     answers 404 'No such image: nosuch:latest'
 }
+
+@test "an expression that could take for ever is refused, naming its filter" {
+    for value in '((((a{1,99}){1,99}){1,99}){1,99})' '(a)\\1'; do
+        for list in 'containers/json?all=1&' 'networks?'; do
+            run -0 api GET "/v1.50/${list}filters=$(jq -rn --arg v "{\"name\":[\"$value\"]}" '$v | @uri')"
+            answers 400 "invalid filter 'name=["
+        done
+    done
+}

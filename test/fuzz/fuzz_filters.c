@@ -20,6 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     auto_json cJSON *labels = cJSON_Parse("{\"a\":\"b\"}");
     (void)docker_filters_match_kv(&f, "label", labels);
     (void)docker_filters_match_exact(&f, "status", "running");
+    if (docker_filters_compile(&f, "name", &err) < 0)
+        return 0;
     (void)docker_filters_match_regex(&f, "name", "happy_hopper");
     (void)docker_filters_bool(&f, "is-task", &is_given, &value, &err);
     return 0;

@@ -191,8 +191,43 @@ static void test_a_bad_expression_is_plain_text(void **state)
     (void)state;
     auto_filters struct docker_filters f = {0};
     assert_int_equal(docker_filters_parse("{\"name\":{\"a[\":true}}", known, &f, NULL), 0);
+    assert_int_equal(docker_filters_compile(&f, "name", NULL), 0);
     assert_true(docker_filters_match_regex(&f, "name", "xa[x"));
     assert_false(docker_filters_match_regex(&f, "name", "xax"));
+}
+
+static void test_costly_expressions_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value;
+        bool is_refused;
+    } rows[] = {
+        {"^/?a\\\\.b$", false},
+        {"a\\\\{1\\\\}", false},
+        {"a+b+c+", false},
+        {"(a|b)*[0-9]?", false},
+        {"a{1,99}", true},
+        {"((((a{1,99}){1,99}){1,99}){1,99})", true},
+        {"(a)\\\\1", true},
+        {"a\\\\\\\\{2}", true},
+        {"(((((((((a+)+)+)+)+)+)+)+)+)", true},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        auto_filters struct docker_filters f = {0};
+        struct vic_err err = {0};
+        auto_free char *text = vic_xasprintf("{\"name\":[\"%s\"]}", rows[i].value);
+        assert_int_equal(docker_filters_parse(text, known, &f, &err), 0);
+        assert_int_equal(docker_filters_compile(&f, "name", &err) < 0, rows[i].is_refused);
+        if (rows[i].is_refused)
+            assert_true(err.kind == VIC_ERR_INVALID &&
+                        strstr(err.message, "invalid filter 'name=["));
+    }
+    auto_filters struct docker_filters f = {0};
+    assert_int_equal(docker_filters_parse("{\"name\":[\"^a\\\\.b$\"]}", known, &f, NULL), 0);
+    assert_int_equal(docker_filters_compile(&f, "name", NULL), 0);
+    assert_true(docker_filters_match_regex(&f, "name", "a.b"));
+    assert_false(docker_filters_match_regex(&f, "name", "axb"));
 }
 
 /* ---- texts ---------------------------------------------------------------------------------------------------- */
@@ -538,6 +573,7 @@ int main(void)
         cmocka_unit_test(test_filters_are_read_in_both_forms),
         cmocka_unit_test(test_filters_are_refused),
         cmocka_unit_test(test_labels_must_all_match),
+        cmocka_unit_test(test_costly_expressions_are_refused),
         cmocka_unit_test(test_a_bad_expression_is_plain_text),
         cmocka_unit_test(test_durations),
         cmocka_unit_test(test_status),
