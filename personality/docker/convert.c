@@ -14,6 +14,7 @@
 
 #define HOSTNAME_MAX 63
 #define PORT_MAX 65535
+#define ENTRIES_MAX 1000 /* of each list or map that is merged entry by entry */
 #define NOTES_OVERHEAD (sizeof("docker.create") + sizeof("docker.image")) /* keys count too */
 
 void docker_create_release(struct docker_create *c)
@@ -505,9 +506,23 @@ static void fill_host_defaults(cJSON *host)
         cJSON_DeleteItemFromObjectCaseSensitive(host, "RestartPolicy");
 }
 
+/* Merging compares each entry of one with all of the other. */
+static int check_counts(const cJSON *config, const char *whose, struct vic_err *err)
+{
+    static const char *const members[] = {"Env", "ExposedPorts", "Labels", "Volumes"};
+    for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+        if (cJSON_GetArraySize(json_member(config, members[i])) > ENTRIES_MAX)
+            return vic_fail(err, VIC_ERR_INVALID, 0, "%s has more than %d entries in %s", whose,
+                            ENTRIES_MAX, members[i]);
+    return 0;
+}
+
 int docker_convert_merge(const cJSON *body, const cJSON *image, struct docker_create *ret,
                          struct vic_err *err)
 {
+    int r = check_counts(body, "the container's configuration", err);
+    if (r < 0 || (r = check_counts(image, "the image's configuration", err)) < 0)
+        return r;
     struct docker_create c = {
         .config = pick(body, DOCKER_FIELD_CONFIG),
         .host_config = pick(json_member(body, "HostConfig"), DOCKER_FIELD_HOST),

@@ -176,6 +176,50 @@ static void test_merging(void **state)
     assert_null(merged("{\"Image\":\"x\",\"Entrypoint\":[\"\"]}", image, &err));
 }
 
+/* A configuration with n entries more under the member. */
+static cJSON *with_entries(const char *member, size_t n)
+{
+    cJSON *config = cJSON_Parse("{\"Image\":\"x\",\"Cmd\":[\"a\"]}");
+    bool is_list = strcmp(member, "Env") == 0;
+    cJSON *entries = is_list ? json_add_arr(config, member) : json_add_obj(config, member);
+    for (size_t i = 0; i < n; i++) {
+        auto_free char *name = vic_xasprintf("%zu", i);
+        if (is_list)
+            json_push_str(entries, name);
+        else if (strcmp(member, "Labels") == 0)
+            json_add_str(entries, name, "v");
+        else
+            (void)json_add_obj(entries, name);
+    }
+    return config;
+}
+
+static void test_what_is_merged_is_capped(void **state)
+{
+    (void)state;
+    static const char *const members[] = {"Env", "ExposedPorts", "Labels", "Volumes"};
+    for (size_t i = 0; i < 2 * ARRAY_SIZE(members); i++) {
+        for (size_t n = 1000; n <= 1001; n++) {
+            bool is_image = i % 2;
+            auto_json cJSON *large = with_entries(members[i / 2], n);
+            auto_json cJSON *small = with_entries(members[i / 2], 0);
+            struct docker_create c = {0};
+            struct vic_err err = {0};
+            int r =
+                docker_convert_merge(is_image ? small : large, is_image ? large : small, &c, &err);
+            assert_int_equal(r == 0, n == 1000);
+            docker_create_release(&c);
+            if (r == 0)
+                continue;
+            auto_free char *want = vic_xasprintf("the %s's configuration has more than 1000 "
+                                                 "entries in %s",
+                                                 is_image ? "image" : "container", members[i / 2]);
+            assert_int_equal(err.kind, VIC_ERR_INVALID);
+            assert_string_equal(err.message, want);
+        }
+    }
+}
+
 static void test_the_port_layers_request(void **state)
 {
     (void)state;
@@ -259,6 +303,7 @@ int main(void)
         cmocka_unit_test(test_accepted_defaults_pass),
         cmocka_unit_test(test_values_are_checked),
         cmocka_unit_test(test_merging),
+        cmocka_unit_test(test_what_is_merged_is_capped),
         cmocka_unit_test(test_the_port_layers_request),
         cmocka_unit_test(test_what_is_remembered_is_capped),
         cmocka_unit_test(test_image_volumes_are_warned_about),
