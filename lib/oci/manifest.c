@@ -1,11 +1,13 @@
 /* Image manifests and image configurations. */
 #include <stdio.h>
+#include <string.h>
 
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "lib/oci/media.h"
 
 #define PATH_MAX_HERE 64 /* "rootfs.diff_ids[4294967295]" */
+#define CREATED_MAX 64   /* an RFC 3339 time; lists of images hold it */
 
 static int parse_layers(const cJSON *arr, struct oci_manifest *m, struct vic_err *err)
 {
@@ -96,6 +98,64 @@ static int parse_diff_ids(const cJSON *rootfs, struct oci_config *c, struct vic_
     return 0;
 }
 
+static int check_strings(const cJSON *config, const char *member, struct vic_err *err)
+{
+    auto_strv char **strings = NULL;
+    return json_get_strv(config, "config", member, &strings, err);
+}
+
+static int check_string(const cJSON *config, const char *member, struct vic_err *err)
+{
+    const char *s = NULL;
+    return json_get_str(config, "config", member, &s, err);
+}
+
+static int check_object(const cJSON *config, const char *member, struct vic_err *err)
+{
+    const cJSON *o = NULL;
+    return json_get_obj(config, "config", member, &o, err);
+}
+
+static int check_labels(const cJSON *config, const char *member, struct vic_err *err)
+{
+    const cJSON *labels = NULL;
+    int r = json_get_obj(config, "config", member, &labels, err);
+    const cJSON *e;
+    cJSON_ArrayForEach(e, labels)
+    {
+        if (!cJSON_IsString(e))
+            return vic_fail(err, VIC_ERR_INVALID, 0, "config.%s.%.80s: expected a string", member,
+                            e->string);
+    }
+    return r;
+}
+
+/* What a container takes over has the type that everybody expects. */
+static int check_run_config(const cJSON *config, struct vic_err *err)
+{
+    static const struct {
+        const char *member;
+        int (*check)(const cJSON *config, const char *member, struct vic_err *err);
+    } rows[] = {
+        {"Labels", check_labels},      {"Env", check_strings},         {"Cmd", check_strings},
+        {"Entrypoint", check_strings}, {"User", check_string},         {"WorkingDir", check_string},
+        {"StopSignal", check_string},  {"ExposedPorts", check_object}, {"Volumes", check_object},
+    };
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(rows); i++)
+        r = rows[i].check(config, rows[i].member, err);
+    return r;
+}
+
+static int check_created(const cJSON *doc, struct vic_err *err)
+{
+    const char *created = NULL;
+    int r = json_get_str(doc, "", "created", &created, err);
+    if (r == 0 && created && strlen(created) > CREATED_MAX)
+        r = vic_fail(err, VIC_ERR_INVALID, 0, "created: longer than %d bytes", CREATED_MAX);
+    return r;
+}
+
 static int fill_config(struct oci_config *c, struct vic_err *err)
 {
     const char *s = NULL;
@@ -106,7 +166,11 @@ static int fill_config(struct oci_config *c, struct vic_err *err)
     if (r == 0)
         r = oci_platform_read(c->doc, "", &c->platform, err);
     if (r == 0)
+        r = check_created(c->doc, err);
+    if (r == 0)
         r = json_get_obj(c->doc, "", "config", &o, err);
+    if (r == 0)
+        r = check_run_config(o, err);
     if (r == 0)
         r = json_get_obj(c->doc, "", "rootfs", &o, err);
     if (r < 0)

@@ -105,6 +105,7 @@ int oci_index_parse(const char *text, size_t len, const char *media_type,
                     struct oci_index *ret_index, struct vic_err *err);
 void oci_index_release(struct oci_index *x);
 
+/* Members of `config` that a container takes over have their types (Labels: a map of strings ...). */
 int oci_config_parse(const char *text, size_t len, struct oci_config *ret_config,
                      struct vic_err *err);
 void oci_config_release(struct oci_config *c);

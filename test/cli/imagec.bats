@@ -277,6 +277,8 @@ config-malformed malformed JSON
 config-few-diff-ids diff_ids
 config-huge config.size: larger
 config-hostile-strings NUL
+config-many-values more than 20000 values
+config-wrong-types config.Labels.a: expected a string
 layer-unknown-type no layer type known here
 layer-foreign may not be distributed
 config-foreign platform \(linux/s390x\) does not match this host's \(linux/amd64\)

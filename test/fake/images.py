@@ -36,6 +36,8 @@ FAULTS = {
     "config-wrong-diff-id": "the layer does not decompress to its diff_id",
     "config-huge": "a config of 64 MiB",
     "config-hostile-strings": "newlines, NULs and 100 KiB strings in Env, Cmd and User",
+    "config-many-values": "a config of 20,001 short strings",
+    "config-wrong-types": "Labels is a map of numbers",
     "config-foreign": "the config says s390x although no index was asked",
     "layer-unknown-type": "a layer of unknown media type",
     "layer-foreign": "a foreign layer with a URL elsewhere",
@@ -344,6 +346,8 @@ MAKERS = {
     "config-wrong-diff-id": lambda: of_blob(oci.gzip(oci.tar(hello())), b"something else"),
     "config-huge": big_config,
     "config-hostile-strings": hostile_strings,
+    "config-many-values": lambda: served(oci.Image.of([good_layer()], {"Env": ["A"] * 20001})),
+    "config-wrong-types": lambda: served(oci.Image.of([good_layer()], {"Labels": {"a": 1}})),
     "config-foreign": lambda: served(image(arch="s390x")),
     "layer-unknown-type": lambda: with_layer(mediaType="application/x-layer"),
     "layer-foreign": lambda: with_layer(

@@ -231,6 +231,53 @@ static void test_configurations(void **state)
     }
 }
 
+static void test_members_of_a_configuration_have_their_types(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *member;
+        const char *good;
+        const char *bad;
+        const char *says;
+    } rows[] = {
+        {"Labels", "{\"a\":\"b\"}", "{\"a\":1}", "config.Labels.a: expected a string"},
+        {"Labels", "null", "[\"a\"]", "config.Labels: expected an object"},
+        {"Env", "[\"A=1\"]", "[1]", "config.Env: expected an array of strings"},
+        {"Env", "null", "{\"A\":\"1\"}", "config.Env: expected an array"},
+        {"Cmd", "[\"sh\"]", "[[]]", "config.Cmd: expected an array of strings"},
+        {"Entrypoint", "[]", "[null]", "config.Entrypoint: expected an array of strings"},
+        {"User", "\"u\"", "0", "config.User: expected a string"},
+        {"WorkingDir", "\"/\"", "[]", "config.WorkingDir: expected a string"},
+        {"StopSignal", "\"TERM\"", "15", "config.StopSignal: expected a string"},
+        {"ExposedPorts", "{\"1/tcp\":{}}", "[\"1/tcp\"]",
+         "config.ExposedPorts: expected an object"},
+        {"Volumes", "{\"/v\":{}}", "\"/v\"", "config.Volumes: expected an object"},
+    };
+    for (size_t i = 0; i < 2 * ARRAY_SIZE(rows); i++) {
+        bool is_bad = i % 2;
+        auto_free char *text =
+            vic_xasprintf("{\"os\":\"linux\",\"architecture\":\"amd64\",\"config\":{\"%s\":%s},"
+                          "\"rootfs\":{\"diff_ids\":[\"" D "\"]}}",
+                          rows[i / 2].member, is_bad ? rows[i / 2].bad : rows[i / 2].good);
+        struct oci_config c;
+        struct vic_err err = {0};
+        int r = oci_config_parse(text, strlen(text), &c, &err);
+        if (r == 0)
+            oci_config_release(&c);
+        assert_int_equal(r < 0, is_bad);
+        if (is_bad && (err.kind != VIC_ERR_INVALID || !strstr(err.message, rows[i / 2].says)))
+            fail_msg("%s: %s", text, err.message);
+    }
+    auto_free char *late =
+        vic_xasprintf("{\"os\":\"linux\",\"architecture\":\"amd64\","
+                      "\"created\":\"%065d\",\"rootfs\":{\"diff_ids\":[\"" D "\"]}}",
+                      1);
+    struct oci_config c;
+    struct vic_err err = {0};
+    assert_true(oci_config_parse(late, strlen(late), &c, &err) < 0);
+    assert_non_null(strstr(err.message, "created: longer"));
+}
+
 /* A configuration with that many values more, filled with blanks up to len bytes. */
 static char *config_of(size_t n_values, size_t len)
 {
@@ -281,6 +328,7 @@ int main(void)
         cmocka_unit_test(test_platform_choice),
         cmocka_unit_test(test_platform_text),
         cmocka_unit_test(test_configurations),
+        cmocka_unit_test(test_members_of_a_configuration_have_their_types),
         cmocka_unit_test(test_large_configurations_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
