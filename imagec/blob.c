@@ -1,6 +1,6 @@
 /*
- * Blobs on their way into a sink: each fetched once however many pulls want it, hashed as it passes, and
- * taken up where a broken transfer left off.
+ * Blobs on their way into a sink: each fetched once however many pulls want it of one repository, hashed
+ * as it passes, and taken up where a broken transfer left off.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -327,11 +327,16 @@ static struct fetch *fetch_new(struct img_client *c, const struct img_source *s,
     return f;
 }
 
-static struct fetch *find(struct img_client *c, const char *digest, const struct img_sink *sink)
+/* Only what the same registry would send for the same claims: a pull does not wait for a registry that
+ * it did not ask, nor fail by another's manifest. */
+static struct fetch *find(struct img_client *c, const struct img_source *source, const char *digest,
+                          uint64_t size, const struct img_sink *sink)
 {
     struct fetch *f;
     list_for_each(f, &c->fetches, link)
-        if (f->sink.arg == sink->arg && strcmp(f->digest, digest) == 0)
+        if (f->sink.arg == sink->arg && f->size == size && strcmp(f->digest, digest) == 0 &&
+            strcmp(f->endpoint.base, source->endpoint->base) == 0 &&
+            strcmp(f->source.path, source->path) == 0)
             return f;
     return NULL;
 }
@@ -340,7 +345,7 @@ int img_want_new(struct img_client *c, const struct img_source *source, const ch
                  uint64_t size, const struct img_sink *sink, const struct img_want_events *events,
                  void *arg, struct img_want **ret_want, struct vic_err *err)
 {
-    struct fetch *f = find(c, digest, sink);
+    struct fetch *f = find(c, source, digest, size, sink);
     bool is_first = !f;
     if (is_first) {
         f = fetch_new(c, source, digest, size, sink);
@@ -350,10 +355,6 @@ int img_want_new(struct img_client *c, const struct img_source *source, const ch
             return r;
         }
     }
-    if (f->size != size)
-        return vic_fail(err, VIC_ERR_INTERNAL, 0,
-                        "%s has %" PRIu64 " bytes in one manifest and %" PRIu64 " in another",
-                        digest, f->size, size);
     struct img_want *w = vic_new(struct img_want);
     *w = (struct img_want){.fetch = f, .events = events, .arg = arg, .is_first = is_first};
     vic_list_append(&f->wants, &w->link);

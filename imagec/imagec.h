@@ -111,8 +111,8 @@ struct img_pull_events {
 };
 
 /* Fetches manifest, config and layers of ref for linux/amd64 (or platform "os/arch[/variant]") into
- * the sink, which is borrowed until on_done.  A blob that another pull of this client is fetching into
- * the same sink is awaited, not fetched twice. */
+ * the sink, which is borrowed until on_done.  A blob that another pull of this client is fetching from
+ * the same repository into the same sink is awaited, not fetched twice. */
 struct img_pull;
 int img_pull_start(struct img_client *c, const struct img_reference *ref, const char *platform,
                    const struct img_sink *sink, const struct img_pull_events *events, void *arg,

@@ -113,7 +113,7 @@ struct img_want_events {
     /* Once.  is_others: it failed on behalf of another pull, so asking again may work. */
     void (*on_done)(const struct vic_err *err, bool is_others, void *arg);
 };
-/* Joins the fetch of that blob into that sink, or starts it.  source is copied. */
+/* Joins the fetch of that blob from that repository into that sink, or starts it.  source is copied. */
 int img_want_new(struct img_client *c, const struct img_source *source, const char *digest,
                  uint64_t size, const struct img_sink *sink, const struct img_want_events *events,
                  void *arg, struct img_want **ret_want, struct vic_err *err);

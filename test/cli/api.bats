@@ -6,17 +6,43 @@ setup_file() {
     BIN=${VIC_BIN:-$(realpath -m "${O:-$ROOT/build}")/bin}
     export ROOT BIN DIR="$BATS_FILE_TMPDIR"
     . "$ROOT/test/lib/personality.bash"
+    . "$ROOT/test/lib/fake.bash"
     personality_start "$DIR/vch"
-    export API
+    fake_start "$DIR/fake"
+    export API FAKE
 }
 
 teardown_file() {
     . "$ROOT/test/lib/personality.bash"
+    . "$ROOT/test/lib/fake.bash"
     personality_stop "$DIR/vch"
+    fake_stop "$DIR/fake"
 }
 
-setup() { . "$ROOT/test/lib/personality.bash"; }
-teardown() { [ "$(api GET /_ping | head -n 1)" = OK ]; }
+setup() {
+    . "$ROOT/test/lib/personality.bash"
+    . "$ROOT/test/lib/fake.bash"
+    fake_reset
+}
+teardown() {
+    [ "$(api GET /_ping | head -n 1)" = OK ]
+    personality_stop "$BATS_TEST_TMPDIR/own"
+}
+
+# A port layer and a personality of the test's own: the fake keeps blobs.
+own_vch() { personality_start "$BATS_TEST_TMPDIR/own"; }
+pull() { api POST "/v1.50/images/create?fromImage=$FAKE/$1&tag=${2:-latest}"; }
+asked() { fake_log | jq -e --arg part "$1" 'any(.path | contains($part))' >/dev/null; }
+until_asked() { # PART: a request whose path holds it has come
+    local deadline=$((SECONDS + 30))
+    until asked "$1"; do
+        ((SECONDS < deadline)) || return 1
+        sleep 0.05
+    done
+}
+layer_digest() { # of the image that every wire fault serves
+    curl -fsS --noproxy '*' "http://$FAKE/v2/ok/manifests/latest" | jq -r '.layers[0].digest'
+}
 
 # The last `run`: its status line, and text that its body holds.
 # shellcheck disable=SC2154 # run sets them
@@ -52,4 +78,27 @@ create() { api POST "/v1.50/containers/create$2" -H 'Content-Type: application/j
             answers 400 "invalid filter 'name=["
         done
     done
+}
+
+@test "a pull does not wait for a blob from a registry that it did not ask" {
+    own_vch
+    layer=$(layer_digest)
+    pull stall-layer >"$BATS_TEST_TMPDIR/stalled" 3>&- &
+    stalled=$!
+    until_asked "stall-layer/blobs/$layer"
+    run -0 pull ok
+    answers 200 'Status: Downloaded newer image'
+    kill "$stalled" # fails if it has ended, and with it what could have been waited for
+}
+
+@test "a manifest that lies about a size does not fail another pull of that blob" {
+    own_vch
+    layer=$(layer_digest)
+    pull two-sizes lie >"$BATS_TEST_TMPDIR/lie" 3>&- &
+    lie=$!
+    until_asked "two-sizes/blobs/$layer"
+    run -0 pull two-sizes honest
+    answers 200 'Status: Downloaded newer image'
+    wait "$lie"
+    grep -q '"error":.*bytes, the manifest says' "$BATS_TEST_TMPDIR/lie"
 }

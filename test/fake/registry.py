@@ -26,6 +26,8 @@ FAULTS = {
     "not-http": "an answer that is not HTTP",
     "slow-drip": "a byte every 100 ms",
     "stall": "half of a blob, then silence for 60 s",
+    "stall-layer": "half of a layer, then silence for 60 s",
+    "two-sizes": "tag lie: a layer's size is 1 too large; its first request waits for a second",
     "redirect-forever": "every redirect leads to another",
     "redirect-self": "a redirect to the same place",
     "redirect-other": "nothing: blobs come from another port; see its log for credentials",
@@ -276,6 +278,24 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(data[:len(data) // 2])
         self.wfile.flush()
         self.farm.sleep(60)
+
+    def layer(self):
+        """The descriptor of the first layer if that is asked for, else None."""
+        layer = json.loads(self.content.manifest)["layers"][0]
+        return layer if self.kind == "blobs" and self.ref == layer["digest"] else None
+
+    def fault_stall_layer(self):
+        return self.fault_stall() if self.layer() else self.serve()
+
+    def fault_two_sizes(self):
+        if self.kind == "manifests" and self.ref == "lie":
+            manifest = json.loads(self.content.manifest)
+            manifest["layers"][0]["size"] += 1
+            data = json.dumps(manifest).encode()
+            return self.answer(200, data, self.content.media_type)
+        while self.layer() and self.farm.count(self.path) < 2 and not self.farm.ending.is_set():
+            self.farm.sleep(0.02)
+        self.serve()
 
     def fault_type_html(self):
         self.answer(200, b"<html><body>Please log in</body></html>", "text/html")

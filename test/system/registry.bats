@@ -155,9 +155,10 @@ END
 }
 
 @test "sizes in the manifest that the blob does not have" {
-    # One after the other: at once, the two manifests contradict each other about their one blob.
-    faults <<<'manifest-size-too-large 126 bytes, the manifest says 127'
-    faults <<<'manifest-size-too-small 126 bytes, the manifest says 125'
+    faults <<'END'
+manifest-size-too-large 126 bytes, the manifest says 127
+manifest-size-too-small 126 bytes, the manifest says 125
+END
 }
 
 @test "layers that attack are not unpacked" {
