@@ -1,8 +1,10 @@
 /* Removes a VCH's VMs, networks and packet filter. */
 #include "portlayer/wipe.h"
 
+#include "lib/base/alloc.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
+#include "portlayer/execution/qemu_log.h"
 #include "portlayer/execution/virt.h"
 #include "portlayer/network/network.h"
 
@@ -24,6 +26,8 @@ static int destroy_domains(const struct pl_config *config, virConnectPtr conn, s
                 *err = why;
         }
     }
+    auto_free char *prefix = vic_xasprintf("vic-%s-", config->id);
+    pl_qemu_log_remove(PL_QEMU_LOGS, prefix);
     return first;
 }
 

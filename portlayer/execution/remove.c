@@ -9,7 +9,9 @@
 #include "lib/base/alloc.h"
 #include "lib/base/file.h"
 #include "lib/base/log.h"
+#include "portlayer/execution/domain_xml.h"
 #include "portlayer/execution/internal.h"
+#include "portlayer/execution/qemu_log.h"
 #include "portlayer/storage/storage.h"
 
 struct removal {
@@ -18,7 +20,7 @@ struct removal {
     virConnectPtr conn;     /* a reference; NULL while libvirt is away */
     char domain[64];
     bool leaves_vm;
-    char *dir, *record_path, *record_text, *parent;
+    char *dir, *record_path, *record_text, *parent, *log;
 };
 
 /* While libvirt is away nothing is known: what it lists when it is back and is nobody's is destroyed. */
@@ -39,6 +41,8 @@ static int remove_work(void *arg, struct vic_err *err)
     int n = vic_file_replace(r->record_path, r->record_text, strlen(r->record_text), 0600, err);
     if (n == 0)
         n = destroy_vm(r, err);
+    if (n == 0)
+        pl_qemu_log_remove(PL_QEMU_LOGS, r->log);
     if (n == 0)
         n = vic_file_remove_tree(r->dir, err);
     if (n == 0)
@@ -77,6 +81,7 @@ static void on_removed(void *arg, int result, const struct vic_err *err)
     free(r->record_path);
     free(r->record_text);
     free(r->parent);
+    free(r->log);
     free(r);
 }
 
@@ -94,5 +99,6 @@ void pl_remove_begin(struct pl_container *c, struct pl_request *take_req)
     r->record_path = pl_container_path(c, "container.json");
     r->record_text = pl_record_to_text(&c->rec);
     r->parent = vic_xasprintf("%s/containers", c->x->pl->config.datastore);
+    r->log = vic_xasprintf("%s.", r->domain); /* .log, and .log.0 and so on */
     host_queue_add(c->queue, remove_work, on_removed, r);
 }

@@ -15,6 +15,8 @@ expect_nothing_of() { # NAME ID
     [[ $output != *"$2"* ]]
     run -0 nft list tables
     [[ $output != *"$2"* ]]
+    run -0 ls /var/log/libvirt/qemu
+    [[ $output != *"$2"* ]]
     run pgrep -fa "$SUITE/vchs/$1/|/run/vic/$2/"
     equal "" "$output"
 }

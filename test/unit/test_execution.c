@@ -18,6 +18,7 @@
 #include "portlayer/execution/domain_xml.h"
 #include "portlayer/execution/guest_files.h"
 #include "portlayer/execution/internal.h"
+#include "portlayer/execution/qemu_log.h"
 #include "portlayer/execution/record.h"
 #include "portlayer/execution/signals.h"
 
@@ -383,9 +384,31 @@ static void test_annotations_are_capped(void **state)
     }
 }
 
+static void a_container_takes_its_qemu_logs_with_it_and_no_others(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"vic-1-ab.log", "vic-1-ab.log.0", "vic-1-abc.log",
+                                        "ubuntu.log"};
+    static const bool stays[] = {false, false, true, true};
+    char dir[] = "/tmp/vic-test-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        auto_free char *path = vic_xasprintf("%s/%s", dir, names[i]);
+        assert_int_equal(vic_file_replace(path, "x", 1, 0600, NULL), 0);
+    }
+    pl_qemu_log_remove(dir, "vic-1-ab.");
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        auto_free char *path = vic_xasprintf("%s/%s", dir, names[i]);
+        assert_int_equal(vic_file_exists(path), stays[i]);
+    }
+    pl_qemu_log_remove("/nonexistent", "vic-1-ab."); /* no libvirt has been here: nothing to do */
+    assert_int_equal(vic_file_remove_tree(dir, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_container_takes_its_qemu_logs_with_it_and_no_others),
         cmocka_unit_test(test_every_pair_of_state_and_event),
         cmocka_unit_test(test_state_names_round_trip),
         cmocka_unit_test(test_signals),
