@@ -1,8 +1,11 @@
 # What quickstart and check share: packages from the file `packages`, and the system users.
 #
-#   packages_install SECTION...   installs what is missing of those sections; sets PACKAGES_NEW to
-#                                 every package that this call brought in, dependencies included
-#   users_ensure                  makes the system users vic-docker and vic-layer; sets USERS_NEW
+#   packages_plan SECTION...      what is missing of those sections: sets PACKAGES_MISSING, and PACKAGES_NEW to
+#                                 every package that installing it will bring in, dependencies included
+#   packages_add                  installs what was planned
+#   packages_install SECTION...   both
+#   users_missing                 prints those of the system users vic-docker and vic-layer that do not exist
+#   users_ensure                  makes them
 
 packages_of() { # SECTION...: the names in those sections
     local want=" $* "
@@ -17,28 +20,44 @@ packages_installed() {
     dpkg-query -W -f '${Package} ${Status}\n' | awk '$4 == "installed" { print $1 }' | sort -u
 }
 
-packages_install() {
-    local before missing
+packages_apt() { # ARG...: apt-get install, asking nothing
+    DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends "$@" </dev/null
+}
+
+packages_plan() {
     PACKAGES_NEW=""
-    before=$(packages_installed)
-    missing=$(comm -23 <(packages_of "$@" | sort -u) <(printf '%s\n' "$before"))
-    [ -n "$missing" ] || return 0
-    echo "installing: ${missing//$'\n'/ }"
+    PACKAGES_MISSING=$(comm -23 <(packages_of "$@" | sort -u) <(packages_installed)) || return
+    [ -n "$PACKAGES_MISSING" ] || return 0
     apt-get -qq update </dev/null || return
+    local plan
     # shellcheck disable=SC2086 # one word per package
-    DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $missing \
-        </dev/null >/dev/null || return
-    # shellcheck disable=SC2034 # for the caller
-    PACKAGES_NEW=$(comm -13 <(printf '%s\n' "$before") <(packages_installed))
+    plan=$(packages_apt -s install $PACKAGES_MISSING) || return
+    # shellcheck disable=SC2034 # for the caller; an upgrade names the old version in brackets
+    PACKAGES_NEW=$(awk '$1 == "Inst" && $3 !~ /^\[/ { print $2 }' <<<"$plan")
+}
+
+packages_add() {
+    [ -n "$PACKAGES_MISSING" ] || return 0
+    echo "installing: ${PACKAGES_MISSING//$'\n'/ }"
+    # shellcheck disable=SC2086 # one word per package
+    packages_apt install $PACKAGES_MISSING >/dev/null
+}
+
+packages_install() {
+    packages_plan "$@" && packages_add
+}
+
+users_missing() {
+    local user
+    for user in vic-docker vic-layer; do
+        getent passwd "$user" >/dev/null || echo "$user"
+    done
 }
 
 users_ensure() {
     local user
-    USERS_NEW=""
-    for user in vic-docker vic-layer; do
-        getent passwd "$user" >/dev/null && continue
+    for user in $(users_missing); do
         useradd --system --user-group --no-create-home --home-dir /nonexistent \
             --shell /usr/sbin/nologin "$user" || return
-        USERS_NEW="$USERS_NEW $user"
     done
 }
