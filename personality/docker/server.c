@@ -45,6 +45,7 @@ struct docker_conn {
     bool is_asleep;
     bool has_headers;
     bool is_dispatched;
+    bool is_too_large;    /* its body, which is no longer kept */
     uint64_t deadline_ms; /* when it must have sent its request; 0 for none */
 };
 
@@ -188,6 +189,7 @@ static void *on_uri(void *arg, const char *uri, struct MHD_Connection *mhd)
     c->req = docker_req_new(s->docker, uri);
     c->req->link = c;
     c->has_headers = false;
+    c->is_too_large = false;
     c->is_dispatched = false;
     c->deadline_ms = vic_clock_monotonic_ms() + REQUEST_TIMEOUT_MS;
     return c->req;
@@ -233,9 +235,13 @@ static enum MHD_Result take_headers(struct docker_conn *c, const char *method)
 static enum MHD_Result take_body(struct docker_conn *c, const char *data, size_t *size)
 {
     struct docker_req *r = c->req;
+    /* An answer has to wait for the body's end: where no length was announced, the rest is dropped. */
     if (r->body.len + *size > DOCKER_BODY_MAX)
-        return MHD_NO; /* no length was announced, and an answer has to wait for the body's end */
-    vic_buf_add(&r->body, data, *size);
+        c->is_too_large = true;
+    if (c->is_too_large)
+        vic_buf_release(&r->body);
+    else
+        vic_buf_add(&r->body, data, *size);
     *size = 0;
     return MHD_YES;
 }
@@ -258,8 +264,12 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
     if (!c->is_dispatched) {
         c->is_dispatched = true;
         c->deadline_ms = 0;
-        docker_route(docker_req_ref(r));
-        docker_req_unref(r);
+        if (c->is_too_large) {
+            docker_reply_too_large(r);
+        } else {
+            docker_route(docker_req_ref(r));
+            docker_req_unref(r);
+        }
     }
     if (c->response)
         return queue(c);

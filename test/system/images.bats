@@ -30,11 +30,21 @@ load common
     equal "Untagged: busybox:second" "$output"
 }
 
-@test "an index is resolved to this platform; a schema 2 manifest is kept byte for byte" {
-    run -0 dk pull "$(image multi)"
-    run -0 dk inspect -f '{{.Architecture}}' "$(image multi)"
-    equal amd64 "$output"
-    run -0 dk rmi "$(image multi)"
+@test "an index is resolved to this platform; a manifest of either kind is kept byte for byte" {
+    for tag in latest schema2; do
+        raw=$BATS_TEST_TMPDIR/$tag
+        skopeo inspect --raw --tls-verify=false "docker://$(image "multi:$tag")" >"$raw.list"
+        mine=$(jq -r '.manifests[] | select(.platform.architecture == "amd64").digest' "$raw.list")
+        skopeo inspect --raw --tls-verify=false "docker://$(image "multi@$mine")" >"$raw.manifest"
+        run -0 dk pull "$(image "multi:$tag")"
+        expect "Digest: sha256:$(sha256sum <"$raw.list" | cut -d' ' -f1)"
+        run -0 dk inspect -f '{{.Architecture}} {{.Id}}' "$(image "multi:$tag")"
+        equal "amd64 $(jq -r .config.digest "$raw.manifest")" "$output"
+        equal "$mine" "sha256:$(sha256sum <"$raw.manifest" | cut -d' ' -f1)"
+        cmp "$raw.manifest" "$SUITE/vchs/$VCH/content/blobs/sha256/${mine#sha256:}"
+    done
+    equal application/vnd.docker.distribution.manifest.v2+json "$(jq -r .mediaType "$raw.manifest")"
+    run -0 dk rmi "$(image multi:latest)" "$(image multi:schema2)"
 }
 
 @test "five clients pull one image at once" {
