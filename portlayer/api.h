@@ -16,6 +16,7 @@
  *        {"seq","time_ns","type":"container"|"image"|"network","action","id","attributes":{string:string}}
  *        Without since_ns only what happens from now on.  With until_ns in the past it ends by itself.
  *        Container actions: create start die stop kill restart rename destroy resize attach oom
+ *        archive-path extract-to-dir
  *        (die: attributes exit_code; kill: signal; rename: old_name).  Image: pull tag untag delete.
  *        attributes hold the object's event_attributes, and for containers name.
  *
@@ -45,6 +46,14 @@
  *        CONFLICT: stdin asked for a container whose spec has none, or that is paused.
  *  GET  /v1/containers/{ref}/output?stdout=0|1&stderr=0|1&since_ns=N&until_ns=N&tail=N&follow=0|1
  *        stream of records over all runs, oldest first; tail counts lines as Docker does.
+ *  GET  /v1/containers/{ref}/archive?path=P&stat=0|1
+ *        stream: a line {"name","size","mode"(st_mode),"mtime","link_target"?}, then, without stat, a tar whose
+ *        names begin with "name".  P is absolute; a link is followed only where P ends in "/" or "/.".
+ *        NOT_FOUND: there is no P.  CONFLICT: does not run.
+ *  PUT  /v1/containers/{ref}/archive?path=P&keep_kind=0|1&as_user=0|1    stream in: a tar, plain or gzip
+ *        Unpacked into the directory P; answered when it is.  keep_kind: a directory is not replaced by
+ *        something else, nor the other way round.  as_user: all becomes the property of the spec's user.
+ *        NOT_FOUND; INVALID: P is no directory, or the archive is wrong; CONFLICT: does not run.
  *
  *  SPEC {
  *    "hostname","domainname": strings,

@@ -341,13 +341,13 @@ void tether_copy_write(struct tether *t, struct rpc_stream *st)
 {
     struct vic_err err;
     const char *path = rpc_stream_query(st, "path");
-    const char *uid_gid = rpc_stream_query(st, "owner");
+    const char *user = rpc_stream_query(st, "owner");
     bool keeps_kind = false;
     int r = check(t, path, &err);
     if (r >= 0)
         r = query_bool(st, "keep_kind", &keeps_kind, &err);
     if (r >= 0) {
-        auto_free char *owner = uid_gid ? vic_xasprintf("owner=%s", uid_gid) : NULL;
+        auto_free char *owner = user ? vic_xasprintf("owner=%s", user) : NULL;
         const char *argv[] = {
             (char *)t->machine->copier, (char *)t->machine->root, "in", path, NULL, NULL, NULL};
         const char **option = &argv[4];

@@ -15,7 +15,7 @@ struct tether;
 
 /* GET ?path=&stat=0|1: answers st with a line of JSON and, without stat, a tar. */
 void tether_copy_read(struct tether *t, struct rpc_stream *st);
-/* PUT ?path=&keep_kind=0|1&owner=UID:GID: unpacks the stream's body. */
+/* PUT ?path=&keep_kind=0|1&owner=USER: unpacks the stream's body. */
 void tether_copy_write(struct tether *t, struct rpc_stream *st);
 
 /* ---- for tether.c ---- */

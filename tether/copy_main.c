@@ -1,5 +1,5 @@
 /*
- * tether-copy ROOT stat|out|in PATH [keep-kind] [owner=UID:GID]
+ * tether-copy ROOT stat|out|in PATH [keep-kind] [owner=USER]
  *
  * stat and out write a line with copy_stat()'s document, out then the tar; in reads a tar.  Anything
  * that fails is told on stderr as {"kind","message"}, with exit status 1.
@@ -15,6 +15,7 @@
 #include "lib/base/file.h"
 #include "lib/base/str.h"
 #include "tether/copy.h"
+#include "tether/user.h"
 
 static int write_line(const cJSON *doc, struct vic_err *err)
 {
@@ -32,30 +33,30 @@ static int do_stat(const char *path, struct vic_err *err)
     return r < 0 ? r : write_line(doc, err);
 }
 
-static int parse_owner(const char *text, struct copy_in_options *o)
+/* As the container's own processes are given their user. */
+static int find_owner(const char *user, struct copy_in_options *o, struct vic_err *err)
 {
-    unsigned uid;
-    unsigned gid;
-    char rest;
-    if (sscanf(text, "%u:%u%c", &uid, &gid, &rest) != 2)
-        return -EINVAL;
+    static struct tether_user found; /* too large for a stack frame */
+    int r = tether_user_resolve_here(user, &found, err);
     o->has_owner = true;
-    o->uid = uid;
-    o->gid = gid;
-    return 0;
+    o->uid = found.uid;
+    o->gid = found.gid;
+    return r;
 }
 
 static int do_in(const char *path, char *const *words, struct vic_err *err)
 {
     struct copy_in_options o = {0};
-    for (; *words; words++) {
+    int r = 0;
+    for (; *words && r == 0; words++) {
         if (vic_str_eq(*words, "keep-kind"))
             o.keeps_kind = true;
-        else if (!vic_str_starts_with(*words, "owner=") ||
-                 parse_owner(*words + strlen("owner="), &o) < 0)
-            return vic_fail(err, VIC_ERR_INVALID, 0, "unknown option: %s", *words);
+        else if (vic_str_starts_with(*words, "owner="))
+            r = find_owner(*words + strlen("owner="), &o, err);
+        else
+            r = vic_fail(err, VIC_ERR_INVALID, 0, "unknown option: %s", *words);
     }
-    return copy_in(path, STDIN_FILENO, &o, err);
+    return r < 0 ? r : copy_in(path, STDIN_FILENO, &o, err);
 }
 
 static int run(char *const *argv, struct vic_err *err)

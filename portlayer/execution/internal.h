@@ -171,6 +171,8 @@ void pl_attach_run_begins(struct pl_container *c);
 void pl_attach_tether_up(struct pl_container *c); /* stdin may flow */
 void pl_attach_growth(struct pl_container *c);
 void pl_attach_run_ends(struct pl_container *c); /* or did not begin */
+void pl_copy_out_handle(struct rpc_stream *st, void *arg);
+void pl_copy_in_handle(struct rpc_stream *st, void *arg);
 void pl_logs_handle(struct rpc_stream *st, void *arg);
 void pl_logs_growth(struct pl_container *c);
 void pl_logs_run_ends(struct pl_container *c);

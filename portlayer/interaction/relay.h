@@ -1,0 +1,13 @@
+/*
+ * A request of a client passed on to the tether: bytes both ways, each as fast as the other side takes
+ * them, and the end or the error of one side told to the other.
+ */
+#pragma once
+
+#include "lib/rpc/rpc.h"
+#include "portlayer/execution/internal.h"
+
+/* Takes st.  c is held meanwhile.  path is the tether's.  action: the event to emit when the tether has
+ * accepted; a literal, or NULL. */
+void pl_relay(struct rpc_stream *st, struct pl_container *c, const char *method, const char *path,
+              const char *action);
