@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -13,8 +15,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 #include "lib/base/log.h"
+#include "lib/base/str.h"
 #include "tether/device.h"
 #include "tether/devices.h"
 #include "tether/net.h"
@@ -23,6 +27,8 @@
 #define ROOT_DIR STATE_DIR "/root"
 #define CGROUP_DIR "/sys/fs/cgroup/container"
 #define EVENTS_MAX 4096
+#define PIDS_RESERVE                                                                               \
+    256 /* tether, the kernel's own threads, and what is started to look after it all */
 #define NOFILE_LIMIT 1048576 /* Docker's */
 
 static int write_file(const char *path, const char *text)
@@ -111,6 +117,36 @@ static void settle(void)
         vic_log(VIC_WARN, "power", NULL, "and writable: %s", strerror(errno));
 }
 
+static uint64_t read_number(const char *path)
+{
+    auto_free char *text = NULL;
+    uint64_t n = 0;
+    if (vic_file_read(path, 64, &text, NULL, NULL) < 0)
+        return 0;
+    text[strcspn(text, "\n")] = '\0';
+    return vic_str_to_u64(text, 1, INT32_MAX, &n) < 0 ? 0 : n;
+}
+
+/* The container may have as many processes as the kernel has room for, less the reserve: a fork bomb takes
+ * what is the container's, and nothing from who must end it. */
+static int limit_pids(struct vic_err *err)
+{
+    static const char *const limits[] = {"/proc/sys/kernel/threads-max",
+                                         "/proc/sys/kernel/pid_max"};
+    uint64_t least = UINT64_MAX;
+    for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+        uint64_t n = read_number(limits[i]);
+        if (n <= 2 * PIDS_RESERVE)
+            return vic_fail(err, VIC_ERR_INTERNAL, 0, "%s leaves no room for a container",
+                            limits[i]);
+        least = n < least ? n : least;
+    }
+    char text[24];
+    (void)snprintf(text, sizeof(text), "%" PRIu64, least - PIDS_RESERVE);
+    int r = write_file(CGROUP_DIR "/pids.max", text);
+    return r < 0 ? vic_fail_errno(err, -r, "limit the container's processes") : 0;
+}
+
 static struct tether_machine machine = {
     .root = ROOT_DIR,
     .state_dir = STATE_DIR,
@@ -137,7 +173,7 @@ int tether_machine_open(const struct tether_machine **ret, struct vic_err *err)
     machine.cgroup_fd = open(CGROUP_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (machine.cgroup_fd < 0)
         return vic_fail_errno(err, errno, "open %s", CGROUP_DIR);
-    if ((r = tether_devices_restrict(machine.cgroup_fd, err)) < 0)
+    if ((r = tether_devices_restrict(machine.cgroup_fd, err)) < 0 || (r = limit_pids(err)) < 0)
         return r;
     *ret = &machine;
     return 0;

@@ -3,7 +3,7 @@
 
 #include "tether/tether.h"
 
-/* Borrowed and static.  Makes the container's cgroup. */
+/* Borrowed and static.  Makes the container's cgroup, which holds its devices and its processes in bounds. */
 int tether_machine_open(const struct tether_machine **ret, struct vic_err *err);
 
 /* Kills what is left of the container, makes its disk clean, and switches off. */

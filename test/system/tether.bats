@@ -122,6 +122,38 @@ EOF
     [ "${lines[0]}" = 'exit {"exit_code":137,"error":"","oom_killed":true}' ]
 }
 
+await_record() { # TEXT
+    timeout 60 sh -c 'until grep -qa "$1" "$2"; do sleep 0.1; done' - "$1" "$BATS_TEST_TMPDIR/vm.output"
+}
+
+@test "a fork bomb meets a limit of its own; the guest answers, ends it and reports" {
+    configure '{"args":["sh","-c","cat /sys/fs/cgroup/pids.max; f() { f | f & }; f; read line"],"stdin":true}'
+    await_record "can't fork"
+    drive GET /v1/hello ''
+    drive POST /v1/signal '{"signal":9}' || drive GET /v1/hello '' | grep exited
+    await_power_off
+    records | grep '^stdout [1-9][0-9]*$'
+    records | grep '^exit {"exit_code":137,'
+}
+
+@test "a container that kills all it can ends as it says" {
+    configure '{"args":["sh","-c","sleep 600 & (kill -9 -1); echo alive; exit 5"]}'
+    await_power_off
+    run -0 records
+    [ "${lines[0]}" = "stdout alive" ]
+    [ "${lines[1]}" = 'exit {"exit_code":5,"error":"","oom_killed":false}' ]
+}
+
+@test "a container that has taken every file descriptor is served and reported" {
+    configure '{"args":["sh","-c","i=10; while [ $i -lt 200000 ]; do command eval \"exec $i</dev/null\" || { echo full; read line; exit 6; }; i=$((i+1)); done"],"stdin":true}'
+    await_record full
+    drive GET /v1/hello '' | grep running
+    drive IN - $'line\n'
+    await_power_off
+    run -0 records
+    [[ $output == *'exit {"exit_code":6,'* ]]
+}
+
 @test "a container's root user opens no device of the VM" {
     configure '{"args":["sh","-c","mknod /dev/x b 254 0; cat /dev/x; echo $?; umount / 2>/dev/null; echo $?"]}'
     await_power_off
