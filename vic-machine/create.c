@@ -1,6 +1,5 @@
 /* vic-machine create: checks everything, then deploys a VCH on this host. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,7 +16,6 @@
 #define DEFAULT_MEMORY "1g"
 #define DEFAULT_DISK "64g"
 #define DEFAULT_CPUS_MAX 2
-#define COPY_CHUNK (1u << 20)
 
 static bool opt_local;
 static const char *opt_name;
@@ -148,20 +146,6 @@ static int claim(struct mach_vch *v, struct vic_err *err)
     return 0;
 }
 
-static int copy_file(const char *from, const char *to, struct vic_err *err)
-{
-    auto_close int in = open(from, O_RDONLY | O_CLOEXEC);
-    if (in < 0)
-        return vic_fail_errno(err, errno, "open '%s'", from);
-    auto_close int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (out < 0)
-        return vic_fail_errno(err, errno, "create '%s'", to);
-    ssize_t n;
-    while ((n = copy_file_range(in, NULL, out, NULL, COPY_CHUNK, 0)) > 0)
-        ;
-    return n < 0 ? vic_fail_errno(err, errno, "copy '%s' to '%s'", from, to) : 0;
-}
-
 /* The VCH keeps its own copy: QEMU can reach it there, and an upgrade of the programs changes nothing
  * under a VCH that runs. */
 static int copy_iso(const struct mach_vch *v, const char *from, struct vic_err *err)
@@ -171,7 +155,7 @@ static int copy_iso(const struct mach_vch *v, const char *from, struct vic_err *
     for (size_t i = 0; r == 0 && i < mach_n_iso_files; i++) {
         auto_free char *source = vic_xasprintf("%s/%s", from, mach_iso_files[i]);
         auto_free char *target = vic_xasprintf("%s/%s", to, mach_iso_files[i]);
-        r = copy_file(source, target, err);
+        r = vic_file_copy(source, target, 0644, err);
     }
     return r;
 }

@@ -14,6 +14,7 @@
 #include "lib/base/cleanup.h"
 
 #define READ_CHUNK 16384
+#define COPY_CHUNK (1u << 20)
 
 int vic_file_read(const char *path, size_t max_bytes, char **ret_data, size_t *ret_len,
                   struct vic_err *err)
@@ -54,6 +55,40 @@ int vic_file_write_all(int fd, const void *data, size_t len)
         len -= (size_t)n;
     }
     return 0;
+}
+
+/* By hand, from where the two descriptors stand. */
+static int copy_by_hand(int in, int out)
+{
+    auto_free char *chunk = vic_xalloc(READ_CHUNK);
+    for (;;) {
+        ssize_t n = read(in, chunk, READ_CHUNK);
+        if (n == 0)
+            return 0;
+        if (n < 0 && errno == EINTR)
+            continue;
+        int r = n < 0 ? -errno : vic_file_write_all(out, chunk, (size_t)n);
+        if (r < 0)
+            return r;
+    }
+}
+
+int vic_file_copy(const char *from, const char *to, mode_t mode, struct vic_err *err)
+{
+    auto_close int in = open(from, O_RDONLY | O_CLOEXEC);
+    if (in < 0)
+        return vic_fail_errno(err, errno, "open '%s'", from);
+    auto_close int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (out < 0)
+        return vic_fail_errno(err, errno, "create '%s'", to);
+    ssize_t n;
+    while ((n = copy_file_range(in, NULL, out, NULL, COPY_CHUNK, 0)) > 0)
+        ;
+    int r = n < 0 ? -errno : 0;
+    /* Not between these two file systems, or not on this kernel. */
+    if (r == -EXDEV || r == -EINVAL || r == -ENOSYS || r == -EOPNOTSUPP)
+        r = copy_by_hand(in, out);
+    return r < 0 ? vic_fail_errno(err, -r, "copy '%s' to '%s'", from, to) : 0;
 }
 
 int vic_file_sync_dir(const char *dir, struct vic_err *err)

@@ -19,6 +19,9 @@ int vic_file_replace(const char *path, const void *data, size_t len, mode_t mode
 /* Makes a rename or unlink in this folder durable. */
 int vic_file_sync_dir(const char *dir, struct vic_err *err);
 
+/* Makes a file of that name; -EEXIST if it is there.  What was written before a failure stays. */
+int vic_file_copy(const char *from, const char *to, mode_t mode, struct vic_err *err);
+
 /* All of len, across short writes and EINTR.  0 or -errno. */
 int vic_file_write_all(int fd, const void *data, size_t len);
 

@@ -5,6 +5,7 @@ test_base_LIBS := base
 test_base_LDLIBS := -lcmocka
 test_file_DIR := test/unit
 test_file_SRC := test_file.c
+test_file_LDFLAGS := -Wl,--wrap=copy_file_range
 test_file_LIBS := base
 test_file_LDLIBS := -lcmocka
 test_json_DIR := test/unit

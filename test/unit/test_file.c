@@ -15,6 +15,26 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 
+/* The kernel's copy, which fails after one part once there is an error for it to fail with. */
+static int copy_error;
+static unsigned n_copied;
+
+ssize_t __real_copy_file_range(int in, off_t *in_at, int out, off_t *out_at, size_t len,
+                               unsigned flags);
+ssize_t __wrap_copy_file_range(int in, off_t *in_at, int out, off_t *out_at, size_t len,
+                               unsigned flags);
+
+ssize_t __wrap_copy_file_range(int in, off_t *in_at, int out, off_t *out_at, size_t len,
+                               unsigned flags)
+{
+    if (!copy_error)
+        return __real_copy_file_range(in, in_at, out, out_at, len, flags);
+    if (n_copied++ == 0)
+        return __real_copy_file_range(in, in_at, out, out_at, 1000, flags);
+    errno = copy_error;
+    return -1;
+}
+
 static char dir[] = "/tmp/vic-file-XXXXXX";
 
 static int make_dir(void **state)
@@ -133,6 +153,46 @@ static void a_write_that_fails_says_so(void **state)
     assert_int_equal(vic_file_write_all(-1, "x", 0), 0);
 }
 
+static void copy_is_whole(const char *from, const char *to, const char *want, size_t want_len)
+{
+    auto_free char *copied = NULL;
+    size_t len = 0;
+    struct vic_err err = {0};
+    n_copied = 0;
+    if (vic_file_copy(from, to, 0644, &err) < 0)
+        fail_msg("%s", err.message);
+    assert_int_equal(vic_file_read(to, 1u << 20, &copied, &len, NULL), 0);
+    assert_int_equal(len, want_len);
+    assert_memory_equal(copied, want, len);
+    assert_int_equal(unlink(to), 0);
+}
+
+static void a_file_is_copied_whatever_lies_between(void **state)
+{
+    (void)state;
+    static const int errors[] = {0, EXDEV, EINVAL, ENOSYS, EOPNOTSUPP};
+    static char data[300000];
+    for (size_t i = 0; i < sizeof(data); i++)
+        data[i] = (char)(i * 7 >> 3);
+    auto_free char *from = vic_xasprintf("%s/from", dir);
+    auto_free char *to = vic_xasprintf("%s/to", dir);
+    auto_free char *elsewhere = vic_xasprintf("/dev/shm%s", strrchr(dir, '/'));
+    assert_int_equal(vic_file_replace(from, data, sizeof(data), 0644, NULL), 0);
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        copy_error = errors[i];
+        copy_is_whole(from, to, data, sizeof(data));
+    }
+    copy_error = 0;
+    copy_is_whole(from, elsewhere, data, sizeof(data));
+    copy_error = EIO;
+    n_copied = 1;
+    struct vic_err err = {0};
+    assert_int_equal(vic_file_copy(from, to, 0644, &err), -EIO);
+    copy_error = 0;
+    assert_int_equal(vic_file_copy(from, to, 0644, &err), -EEXIST);
+    assert_int_equal(unlink(to), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +200,7 @@ int main(void)
         cmocka_unit_test(a_read_stops_at_its_cap),
         cmocka_unit_test(folders_are_made_with_their_parents),
         cmocka_unit_test(a_tree_is_removed_and_links_are_not_followed),
+        cmocka_unit_test(a_file_is_copied_whatever_lies_between),
         cmocka_unit_test(a_write_that_fails_says_so),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
