@@ -118,6 +118,14 @@ void docker_reply_too_large(struct docker_req *r)
     reply_message(r, DOCKER_TOO_LARGE, message);
 }
 
+void docker_reply_too_busy(struct docker_req *r)
+{
+    docker_reply_errorf(r, VIC_ERR_UNAVAILABLE,
+                        "too many request bodies at once: they may have %u bytes together; try "
+                        "again",
+                        DOCKER_BODIES_MAX);
+}
+
 /* ---- streams ---------------------------------------------------------------------------------- */
 
 static void told_drained(struct docker_req *r)

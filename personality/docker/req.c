@@ -142,7 +142,7 @@ int docker_req_json(const struct docker_req *r, cJSON **ret_doc, struct vic_err 
     if (res < 0)
         return res;
     auto_json cJSON *doc = NULL;
-    res = json_parse(r->body.data, r->body.len, &doc, err);
+    res = json_parse_capped(r->body.data, r->body.len, DOCKER_BODY_VALUES_MAX, &doc, err);
     if (res < 0)
         return vic_fail_wrap(err, res, "invalid JSON");
     if (!cJSON_IsObject(doc))

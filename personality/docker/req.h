@@ -17,6 +17,8 @@
 #include "personality/docker/docker.h"
 
 #define DOCKER_BODY_MAX (16u << 20)     /* bytes of a JSON body */
+#define DOCKER_BODIES_MAX (256u << 20)  /* bytes of all bodies that are not complete yet */
+#define DOCKER_BODY_VALUES_MAX 50000u   /* values in a JSON body: a command of 64 KiB fits */
 #define DOCKER_STREAM_HIGH (256u << 10) /* a stream's source stops at this many unsent bytes ... */
 #define DOCKER_STREAM_LOW (64u << 10)   /* ... and goes on below this */
 
@@ -50,10 +52,10 @@ struct docker_req {
     struct docker *docker; /* borrowed */
     const struct docker_route *route;
     enum docker_method method;
-    unsigned api; /* DOCKER_API(1, 41) */
-    char *path;   /* decoded, without query and version */
-    char *name;   /* what {} in the route matched; NULL if it has none */
-    struct vic_buf body;
+    unsigned api;        /* DOCKER_API(1, 41) */
+    char *path;          /* decoded, without query and version */
+    char *name;          /* what {} in the route matched; NULL if it has none */
+    struct vic_buf body; /* there while the handler runs, not later */
 
     /* private to req.c, reply.c and server.c */
     char **query; /* owned vector: name, value, name, value ... */
@@ -103,6 +105,7 @@ void docker_reply_errorf(struct docker_req *r, enum vic_err_kind kind, const cha
     __attribute__((format(printf, 3, 4)));
 void docker_reply_moved(struct docker_req *r, const char *location);
 void docker_reply_too_large(struct docker_req *r);
+void docker_reply_too_busy(struct docker_req *r); /* with other requests' bodies */
 
 /* A stream: the headers go out at once.  Then write, and end or break. */
 void docker_stream_begin(struct docker_req *r, const char *content_type);

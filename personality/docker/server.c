@@ -45,7 +45,12 @@ struct docker_conn {
     bool is_asleep;
     bool has_headers;
     bool is_dispatched;
-    bool is_too_large;    /* its body, which is no longer kept */
+    enum {
+        BODY_KEPT,
+        BODY_TOO_LARGE,
+        BODY_NO_ROOM
+    } body;               /* what is not kept is dropped */
+    size_t n_body;        /* bytes of it that came */
     uint64_t deadline_ms; /* when it must have sent its request; 0 for none */
 };
 
@@ -189,8 +194,9 @@ static void *on_uri(void *arg, const char *uri, struct MHD_Connection *mhd)
     c->req = docker_req_new(s->docker, uri);
     c->req->link = c;
     c->has_headers = false;
-    c->is_too_large = false;
     c->is_dispatched = false;
+    c->body = BODY_KEPT;
+    c->n_body = 0;
     c->deadline_ms = vic_clock_monotonic_ms() + REQUEST_TIMEOUT_MS;
     return c->req;
 }
@@ -218,30 +224,48 @@ static enum MHD_Result queue(struct docker_conn *c)
     return res;
 }
 
+static void forget_body(struct docker_req *r)
+{
+    r->docker->n_body_bytes -= r->body.len;
+    vic_buf_release(&r->body);
+}
+
+static bool has_room(const struct docker_req *r, uint64_t n)
+{
+    return n <= DOCKER_BODIES_MAX - r->docker->n_body_bytes;
+}
+
 static enum MHD_Result take_headers(struct docker_conn *c, const char *method)
 {
     c->has_headers = true;
     c->req->method = method_of(method);
     const char *length = docker_server_header(c, "Content-Length");
     uint64_t n = 0;
-    if (length && vic_str_to_u64(length, 0, UINT64_MAX, &n) == 0 && n > DOCKER_BODY_MAX) {
-        c->is_dispatched = true;
+    if (!length || vic_str_to_u64(length, 0, UINT64_MAX, &n) < 0 ||
+        (n <= DOCKER_BODY_MAX && has_room(c->req, n)))
+        return MHD_YES;
+    c->is_dispatched = true;
+    if (n > DOCKER_BODY_MAX)
         docker_reply_too_large(c->req);
-        return c->response ? queue(c) : MHD_NO;
-    }
-    return MHD_YES;
+    else
+        docker_reply_too_busy(c->req);
+    return c->response ? queue(c) : MHD_NO;
 }
 
 static enum MHD_Result take_body(struct docker_conn *c, const char *data, size_t *size)
 {
     struct docker_req *r = c->req;
-    /* An answer has to wait for the body's end: where no length was announced, the rest is dropped. */
-    if (r->body.len + *size > DOCKER_BODY_MAX)
-        c->is_too_large = true;
-    if (c->is_too_large)
-        vic_buf_release(&r->body);
-    else
+    c->n_body += *size;
+    if (c->n_body > DOCKER_BODY_MAX) /* and no length was announced */
+        c->body = BODY_TOO_LARGE;
+    else if (c->body == BODY_KEPT && !has_room(r, *size))
+        c->body = BODY_NO_ROOM;
+    if (c->body == BODY_KEPT) {
         vic_buf_add(&r->body, data, *size);
+        r->docker->n_body_bytes += *size;
+    } else {
+        forget_body(r); /* an answer has to wait for its end */
+    }
     *size = 0;
     return MHD_YES;
 }
@@ -264,12 +288,15 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
     if (!c->is_dispatched) {
         c->is_dispatched = true;
         c->deadline_ms = 0;
-        if (c->is_too_large) {
+        (void)docker_req_ref(r);
+        if (c->body == BODY_TOO_LARGE)
             docker_reply_too_large(r);
-        } else {
-            docker_route(docker_req_ref(r));
-            docker_req_unref(r);
-        }
+        else if (c->body == BODY_NO_ROOM)
+            docker_reply_too_busy(r);
+        else
+            docker_route(r);
+        forget_body(r); /* parsed by now */
+        docker_req_unref(r);
     }
     if (c->response)
         return queue(c);
@@ -291,6 +318,7 @@ static void on_completed(void *arg, struct MHD_Connection *mhd, void **con_cls,
     if (c)
         c->req = NULL;
     r->link = NULL;
+    forget_body(r);
     docker_req_lost(r);
     docker_req_unref(r);
     *con_cls = NULL;

@@ -102,3 +102,63 @@ create() { api POST "/v1.50/containers/create$2" -H 'Content-Type: application/j
     wait "$lie"
     grep -q '"error":.*bytes, the manifest says' "$BATS_TEST_TMPDIR/lie"
 }
+
+@test "bodies of all connections together have a cap, beyond which is 503" {
+    own_vch
+    run -0 python3 - "$API" <<'END'
+import socket, sys, time
+
+MIB = 1 << 20
+
+def request(length):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(sys.argv[1])
+    how = f"Content-Length: {length}" if length else "Transfer-Encoding: chunked"
+    s.sendall(b"POST /v1.50/containers/create HTTP/1.1\r\nHost: x\r\n"
+              b"Content-Type: application/json\r\n" + how.encode() + b"\r\n\r\n")
+    return s
+
+def status(s):
+    data = b""
+    while b"\r\n\r\n" not in data or not data.rstrip().endswith(b"}"):
+        part = s.recv(65536)
+        if not part:
+            break
+        data += part
+    return data.split()[1].decode(), data.decode().rpartition("\r\n")[2].strip()
+
+held = []
+for _ in range(16):
+    held.append(request(16 * MIB))
+    held[-1].sendall(b" " * (16 * MIB - 1))
+print("announced", *status(request(16 * MIB)))
+s = request(0)
+for _ in range(8):
+    s.sendall(b"100000\r\n" + b" " * MIB + b"\r\n")
+s.sendall(b"0\r\n\r\n")
+print("chunked", *status(s))
+for h in held:
+    h.close()
+while True:
+    s = request(16 * MIB)
+    s.settimeout(30)
+    try:
+        s.sendall(b" " * 16 * MIB)
+    except BrokenPipeError:
+        pass  # answered before its end
+    answer = status(s)
+    if answer[0] != "503":
+        break
+    time.sleep(0.05)
+print("later", *answer)
+END
+    [[ $output == *'announced 503 {"message":"too many request bodies at once'* ]]
+    [[ $output == *'chunked 503 {"message":"too many request bodies at once'* ]]
+    [[ $output == *'later 400 {"message":"invalid JSON'* ]]
+}
+
+@test "a body of very many values is refused before they are made" {
+    python3 -c 'print("{\"Image\":\"busybox\",\"x\":[" + "0," * 50000 + "0]}")' >"$BATS_TEST_TMPDIR/many"
+    run -0 create "@$BATS_TEST_TMPDIR/many" ''
+    answers 400 'more than 50000 values'
+}
