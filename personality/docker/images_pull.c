@@ -38,11 +38,11 @@ struct told {
 
 static void pull_free(struct pull *p)
 {
-    docker_sweep_pull_ends(p->req->docker, p->has_failed);
     if (p->img)
         img_pull_cancel(p->img);
     if (p->commit)
         rpc_stream_cancel(p->commit);
+    docker_sweep_pull_ends(p->req->docker, p->has_failed); /* what is under way cannot be swept */
     map_for_each(slot, &p->told)
         free(slot->value);
     vic_map_release(&p->told);
@@ -324,7 +324,9 @@ static void pull_again(struct pull *p)
 
 static void on_gone(void *arg)
 {
-    pull_free(arg);
+    struct pull *p = arg;
+    p->has_failed = true;
+    pull_free(p);
 }
 
 static void on_images(struct docker_req *r, const struct vic_err *err, const cJSON *doc, void *arg)

@@ -119,6 +119,7 @@ static cJSON *error_line(const struct pl_commit *c, const struct vic_err *err)
 
 static void commit_end(struct pl_commit *c, const struct vic_err *err)
 {
+    bool is_abandoned = !c->st;
     if (err) {
         send_line(c, error_line(c, err));
     } else {
@@ -132,10 +133,11 @@ static void commit_end(struct pl_commit *c, const struct vic_err *err)
         rpc_stream_end(st);
     }
     vic_list_remove(&c->link);
-    /* Layers that only this commit wanted go; and its blobs too when they can never make an image. */
+    /* Layers that only this commit wanted go; and its blobs too when they can never make an image, or
+     * when nobody is there any more to sweep them. */
     if (err && c->docs.image) {
         char **blobs = NULL;
-        if (err->kind == VIC_ERR_INVALID) {
+        if (err->kind == VIC_ERR_INVALID || is_abandoned) {
             blobs = vic_strv_dup(c->docs.image->blobs);
             blobs = vic_strv_append(blobs, c->docs.row.image);
             blobs = vic_strv_append(blobs, c->manifest);

@@ -162,3 +162,18 @@ END
     run -0 create "@$BATS_TEST_TMPDIR/many" ''
     answers 400 'more than 50000 values'
 }
+
+@test "what a pull has brought is swept when its client leaves" {
+    own_vch
+    layer=$(layer_digest)
+    (exec curl -sS -X POST --unix-socket "$API" \
+        "http://localhost/v1.50/images/create?fromImage=$FAKE/stall-layer&tag=1" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- 4>&-) &
+    client=$!
+    until_asked "stall-layer/blobs/$layer"
+    kill "$client"
+    deadline=$((SECONDS + 30))
+    until grep -qx "sweep $layer" "$BATS_TEST_TMPDIR/own/pl.log"; do
+        ((SECONDS < deadline))
+        sleep 0.05
+    done
+}

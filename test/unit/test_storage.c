@@ -559,6 +559,7 @@ static void test_a_client_that_leaves_stops_the_commit(void **state)
     run(f);
     assert_int_equal(pl_storage_count_images(f->pl.storage), 0);
     assert_int_equal(count_files(f->root, "layers"), 0);
+    assert_int_equal(count_files(f->root, "content/blobs/sha256"), 0);
     request_release(&st);
 }
 
