@@ -133,14 +133,17 @@ static void on_write_drain(struct rpc_stream *st, void *arg)
     w->events->on_drain(w->arg);
 }
 
-/* A blob that is there already is answered early: it is done when the writer says so. */
+/* A blob that is there already is answered early: it is done when the writer says so, which may be
+ * waiting to write the rest. */
 static void on_write_close(struct rpc_stream *st, const struct vic_err *err, void *arg)
 {
     struct img_writer *w = arg;
     (void)st;
     w->st = NULL;
-    if (!err && !w->is_finished)
+    if (!err && !w->is_finished) {
+        w->events->on_drain(w->arg);
         return;
+    }
     w->events->on_done(err, w->arg);
     writer_free(w);
 }
