@@ -3,7 +3,7 @@
 setup_file() {
     ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
     export ROOT DIR="$BATS_FILE_TMPDIR"
-    export IMAGES="${VIC_TEST_IMAGES:-$ROOT/build/images}"
+    export IMAGES="${VIC_IMAGES:-$ROOT/build/images}"
     . "$ROOT/test/lib/registry.bash"
     . "$ROOT/test/lib/fake.bash"
     "$ROOT/test/images/build" "$IMAGES" >&2

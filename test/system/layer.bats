@@ -1,10 +1,11 @@
 # vic-layer and the layer code on real images, without the daemons: what umoci makes of an image is what
-# the layers hold, every layer is clean, and whatever is wrong leaves nothing behind.
+# the layers hold, every layer is clean, and whatever is wrong leaves nothing behind.  O names the build folder,
+# VIC_IMAGES that of the fixture images.
 
 setup_file() {
     ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-    BIN=$(cd "$ROOT/${BUILD:-build}/bin" && pwd)
-    IMAGES=${VIC_TEST_IMAGES:-$ROOT/build/images}
+    BIN=$(realpath "${O:-$ROOT/build}/bin")
+    IMAGES=${VIC_IMAGES:-$ROOT/build/images}
     # Another user works in it, which bats's own folder does not allow.
     STORE=$(mktemp -d /var/tmp/vic-layer-test.XXXXXX)
     chmod 0711 "$STORE"
