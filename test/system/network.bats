@@ -1,7 +1,36 @@
 # The default bridge: addresses, the way out of the VM, names.
 load common
 
-teardown() { remove_all net-; }
+teardown() {
+    remove_all net-
+    no_outside
+}
+
+# A network namespace that knows the way to this host's end of a veth pair and nothing beyond: it has names, and
+# a port that tells who asks.  Addresses are of 198.18.0.0/15, which is for such tests.
+outside_up() { # sets OUTSIDE, its address, and OUTSIDE_HOST, this host's
+    local net
+    NS=vic-out-$$
+    net=198.$((18 + RANDOM % 2)).$((RANDOM % 256))
+    OUTSIDE=$net.2 OUTSIDE_HOST=$net.1
+    ip netns add "$NS"
+    ip link add "vo$$" type veth peer name eth0 netns "$NS"
+    ip addr add "$OUTSIDE_HOST/24" dev "vo$$"
+    ip link set "vo$$" up
+    ip -n "$NS" addr add "$OUTSIDE/24" dev eth0
+    ip -n "$NS" link set eth0 up
+    ip netns exec "$NS" dnsmasq --keep-in-foreground --conf-file=/dev/null --pid-file= --no-resolv --no-hosts --user=root \
+        "--listen-address=$OUTSIDE" --bind-interfaces --local=/example/ "--address=/outside.example/$OUTSIDE" >&2 3>&- &
+    ip netns exec "$NS" socat TCP-LISTEN:80,fork,reuseaddr SYSTEM:'echo "$SOCAT_PEERADDR"' >&2 3>&- &
+    # shellcheck disable=SC2016 # both ports are open
+    wait_for 20 sh -c '[ "$(ip netns exec "$1" ss -Hln "( sport = 53 or sport = 80 )" | wc -l)" -ge 3 ]' _ "$NS"
+}
+no_outside() {
+    [ -n "${NS:-}" ] || return 0
+    # shellcheck disable=SC2046 # one word per process
+    kill $(ip netns pids "$NS")
+    ip netns del "$NS" # with it the veth pair
+}
 
 @test "containers on the bridge reach each other and their gateway" {
     dk run -d --name net-peer busybox sleep 600
@@ -31,6 +60,15 @@ teardown() { remove_all net-; }
     expect "nameserver 9.9.9.9"
     expect "search corp.example"
     expect "ndots:3"
+}
+
+@test "the outside is reached under the host's address, by name too" {
+    outside_up
+    run -0 dk run --rm --dns "$OUTSIDE" busybox sh -c 'ping -c 1 -W 5 outside.example && nc outside.example 80 </dev/null'
+    expect "PING outside.example ($OUTSIDE)"
+    equal "$OUTSIDE_HOST" "${lines[-1]}"
+    run -1 dk run --rm --dns "$OUTSIDE" busybox nslookup nowhere.example
+    expect NXDOMAIN
 }
 
 @test "--network none has loopback only" {
