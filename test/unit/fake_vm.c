@@ -543,6 +543,16 @@ void pl_logs_handle(struct rpc_stream *st, void *arg)
     (void)st, (void)arg;
 }
 
+void pl_copy_out_handle(struct rpc_stream *st, void *arg)
+{
+    (void)st, (void)arg;
+}
+
+void pl_copy_in_handle(struct rpc_stream *st, void *arg)
+{
+    (void)st, (void)arg;
+}
+
 void pl_logs_growth(struct pl_container *c)
 {
     (void)c;
