@@ -16,8 +16,9 @@
  *        {"seq","time_ns","type":"container"|"image"|"network","action","id","attributes":{string:string}}
  *        Without since_ns only what happens from now on.  With until_ns in the past it ends by itself.
  *        Container actions: create start die stop kill restart rename destroy resize attach oom
- *        archive-path extract-to-dir
- *        (die: attributes exit_code; kill: signal; rename: old_name).  Image: pull tag untag delete.
+ *        archive-path extract-to-dir exec_create exec_start exec_die
+ *        (die: attributes exit_code; kill: signal; rename: old_name;
+ *        exec_*: exec_id, and exec_command or, of exec_die, exit_code).  Image: pull tag untag delete.
  *        attributes hold the object's event_attributes, and for containers name.
  *
  *  CONTAINERS
@@ -55,6 +56,28 @@
  *        something else, nor the other way round.  as_user: all becomes the property of the spec's user.
  *        NOT_FOUND; INVALID: P is no directory, or the archive is wrong; CONFLICT: does not run.
  *
+ *  EXECS: processes beside a container's own.  They end with its run at the latest, and are remembered,
+ *  at most PL_EXECS_MAX of a container, until its next run begins or it is removed.  What clients asked
+ *  for and never started goes first where room is short, after what has ended; and when the run ends.
+ *  A restart of the port layer forgets them: what runs goes on, its output is dropped.
+ *  POST /v1/containers/{ref}/execs {"process":{"args","env","cwd","user","tty","stdin"},"privileged":bool,
+ *        "annotations":{string:string}} -> {"id"}    as of SPEC, except: env is added to the container's;
+ *        no cwd, no user: the container's.  privileged: with every capability.
+ *        CONFLICT: the container does not run.  UNAVAILABLE: PL_EXECS_MAX run.
+ *  GET  /v1/execs/{id} -> EXEC
+ *  POST /v1/execs/{id}/start {"console":{"width","height"}?}  once; returns when it runs.  Its output is
+ *        dropped, it has no stdin.  CONFLICT: it was started, or the container does not run.  UNAVAILABLE:
+ *        too many run.  NOT_FOUND, FORBIDDEN, INVALID: as of a container's start.
+ *  POST /v1/execs/{id}/attach?stdin=0|1&stdout=0|1&stderr=0|1&width=N&height=N   starts it too, with the
+ *        same errors.  Stream both ways, answered when the process runs: in go stdin bytes, whose end (or
+ *        the client's) is the process's; out come records (STDOUT and STDERR only).  Ends when it has
+ *        ended and all was sent.  A client that does not read stops the process's output and nothing
+ *        else; the process outlives a client that leaves.  CONFLICT also: stdin of one that has none.
+ *  POST /v1/execs/{id}/resize {"width","height"}   before its start: the size it begins with.
+ *        CONFLICT: it has ended, or has no terminal
+ *  EXEC {"id","container","state":"created"|"starting"|"running"|"exited","exit_code","pid"(in the guest),
+ *        "process","privileged","annotations"}
+ *
  *  SPEC {
  *    "hostname","domainname": strings,
  *    "process": {"args":[...],"env":["K=V",...],"cwd":"/","user":"name|uid[:group|gid]",
@@ -69,6 +92,7 @@
  *    "state": {"status":"created"|"starting"|"running"|"paused"|"stopping"|"exited"|"removing"|"dead",
  *              "pid"(of the hypervisor process; 0 if none),"exit_code","error","oom_killed",
  *              "started_at","finished_at" ("" if never)},
+ *    "execs":[ids of those that have not ended],
  *    "networks":[{"name","id","address","prefix_len","gateway","mac"}],   address "" before a first start
  *    "size_bytes": with size=1, what its own disk holds
  *  }
@@ -120,6 +144,7 @@
     (256u << 10) /* bytes of args and env together: the guest's exec limit is 2 MiB */
 #define PL_CONTENT_MAX (64ull << 30) /* bytes of one blob */
 #define PL_SWEEP_MAX 1024            /* digests of one sweep */
+#define PL_EXECS_MAX 256             /* remembered of one container; its guest runs fewer */
 
 /*
  * The client is lib/host/rpc_uv's: host_rpc_client_new(loop, path of the port-layer socket), then

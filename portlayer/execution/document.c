@@ -42,6 +42,7 @@ cJSON *pl_container_to_json(const struct pl_container *c)
     json_add_bool(state, "oom_killed", rec->oom_killed);
     add_time(state, "started_at", rec->started_ns);
     add_time(state, "finished_at", rec->finished_ns);
+    json_add(doc, "execs", pl_execs_ids(c));
     cJSON *networks = json_add_arr(doc, "networks");
     for (size_t i = 0; i < rec->n_endpoints; i++)
         json_push(networks, network_to_json(&rec->endpoints[i]));

@@ -256,6 +256,7 @@ void pl_execution_unref(struct pl_execution *x)
     vic_map_release(&x->by_id);
     vic_map_release(&x->by_name);
     vic_strv_free(x->unreadable);
+    vic_map_release(&x->execs);
     free(x->kernel_version);
     free(x->cmdline);
     free(x);
@@ -276,6 +277,7 @@ void pl_execution_close(struct pl_execution *x)
     struct pl_container *next;
     list_for_each_safe(c, next, &x->containers, link) {
         pl_container_no_deadline(c);
+        pl_execs_drop(c);
         pl_run_release(c);
         pl_wait_drop(c);
         pl_index_remove(c);

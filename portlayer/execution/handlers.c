@@ -5,9 +5,9 @@
 #include "lib/base/str.h"
 #include "portlayer/execution/internal.h"
 #include "portlayer/execution/signals.h"
+#include "portlayer/interaction/exec.h"
 #include "portlayer/storage/storage.h"
 
-#define CONSOLE_MAX 65535
 #define TIMEOUT_MAX_S (10 * 365 * 24 * 3600)
 #define SIGNAL_KILL 9
 
@@ -111,22 +111,6 @@ static void handle_delete(struct rpc_stream *st, void *arg)
         pl_request_dispatch(pl_request_new(c, st, force ? PL_EV_REMOVE_FORCE : PL_EV_REMOVE));
 }
 
-static int read_size(const cJSON *doc, const char *path, unsigned *ret_width, unsigned *ret_height,
-                     struct vic_err *err)
-{
-    static const char *const members[] = {"width", "height"};
-    int64_t width = 0;
-    int64_t height = 0;
-    int r;
-    if ((r = pl_check_members(doc, path, members, ARRAY_SIZE(members), err)) < 0 ||
-        (r = json_get_i64(doc, path, "width", 0, CONSOLE_MAX, &width, err)) < 0 ||
-        (r = json_get_i64(doc, path, "height", 0, CONSOLE_MAX, &height, err)) < 0)
-        return r;
-    *ret_width = (unsigned)width;
-    *ret_height = (unsigned)height;
-    return 0;
-}
-
 static void handle_start(struct rpc_stream *st, void *arg)
 {
     static const char *const members[] = {"console"};
@@ -138,7 +122,7 @@ static void handle_start(struct rpc_stream *st, void *arg)
     if (!c)
         return;
     if (check_body(st, members, ARRAY_SIZE(members), &err) < 0 ||
-        (console && read_size(console, "console", &width, &height, &err) < 0)) {
+        (console && pl_size_from_json(console, "console", &width, &height, &err) < 0)) {
         rpc_reply_error(st, &err);
         return;
     }
@@ -235,7 +219,7 @@ static void handle_resize(struct rpc_stream *st, void *arg)
         return;
     if (!doc)
         (void)vic_fail(&err, VIC_ERR_INVALID, 0, "expected width and height");
-    else if (read_size(doc, NULL, &width, &height, &err) < 0)
+    else if (pl_size_from_json(doc, NULL, &width, &height, &err) < 0)
         ; /* err says it */
     else if (c->rec.state != PL_RUNNING && c->rec.state != PL_STOPPING)
         (void)vic_fail(&err, VIC_ERR_CONFLICT, 0, "container %s is not running", c->rec.id);
@@ -333,6 +317,11 @@ const struct rpc_route pl_execution_routes[] = {
     {"POST", "/v1/containers/{ref}/attach", RPC_BODY_STREAM, pl_attach_handle},
     {"GET", "/v1/containers/{ref}/archive", RPC_BODY_NONE_OR_JSON, pl_copy_out_handle},
     {"PUT", "/v1/containers/{ref}/archive", RPC_BODY_STREAM, pl_copy_in_handle},
+    {"POST", "/v1/containers/{ref}/execs", RPC_BODY_NONE_OR_JSON, pl_exec_create_handle},
+    {"GET", "/v1/execs/{id}", RPC_BODY_NONE_OR_JSON, pl_exec_get_handle},
+    {"POST", "/v1/execs/{id}/start", RPC_BODY_NONE_OR_JSON, pl_exec_start_handle},
+    {"POST", "/v1/execs/{id}/attach", RPC_BODY_STREAM, pl_exec_attach_handle},
+    {"POST", "/v1/execs/{id}/resize", RPC_BODY_NONE_OR_JSON, pl_exec_resize_handle},
     {"GET", "/v1/containers/{ref}/output", RPC_BODY_NONE_OR_JSON, pl_logs_handle},
 };
 const size_t pl_execution_n_routes = ARRAY_SIZE(pl_execution_routes);

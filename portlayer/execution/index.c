@@ -28,6 +28,7 @@ struct pl_container *pl_container_new(struct pl_execution *x, struct pl_record *
     vic_list_init(&c->waiters);
     vic_list_init(&c->attaches);
     vic_list_init(&c->followers);
+    vic_list_init(&c->execs);
     return c;
 }
 
@@ -144,10 +145,16 @@ char *pl_container_socket_path(const struct pl_container *c)
 void pl_container_emit(struct pl_container *c, const char *action, const char *member,
                        const char *value)
 {
-    auto_json cJSON *extra = json_new_obj();
-    json_add_str(extra, "name", c->rec.name);
+    cJSON *extra = json_new_obj();
     if (member)
         json_add_str(extra, member, value);
+    pl_container_emit_with(c, action, extra);
+}
+
+void pl_container_emit_with(struct pl_container *c, const char *action, cJSON *take_attributes)
+{
+    auto_json cJSON *extra = take_attributes;
+    json_add_str(extra, "name", c->rec.name);
     pl_events_emit(c->x->pl->events, "container", action, c->rec.id, c->rec.event_attributes,
                    extra);
 }

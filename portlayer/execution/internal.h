@@ -42,6 +42,7 @@ struct pl_execution {
     struct vic_list containers; /* newest last */
     struct vic_map by_id, by_name;
     char **unreadable; /* ids; owned: their records could not be read, all else of them is kept */
+    struct vic_map execs; /* of all containers, by id */
 };
 
 struct pl_container {
@@ -74,6 +75,8 @@ struct pl_container {
     struct vic_list waiters;
     struct vic_list attaches;
     struct vic_list followers; /* of logs */
+    struct vic_list execs;     /* interaction/exec.h; oldest first */
+    size_t n_execs;
 };
 
 /* What somebody asked for; NULL stream: nobody listens any more. */
@@ -106,7 +109,8 @@ char *pl_container_path(const struct pl_container *c, const char *file);        
 char *pl_container_output_path(const struct pl_container *c, unsigned run);
 char *pl_container_socket_path(const struct pl_container *c);
 void pl_container_emit(struct pl_container *c, const char *action, const char *member,
-                       const char *value);      /* member may be NULL */
+                       const char *value); /* member may be NULL */
+void pl_container_emit_with(struct pl_container *c, const char *action, cJSON *take_attributes);
 void pl_container_save(struct pl_container *c); /* queues the record as it is now */
 void pl_container_deadline(struct pl_container *c, uint64_t ms, void (*fn)(struct pl_container *));
 /* Unless an earlier one is running. */
@@ -173,6 +177,10 @@ void pl_attach_growth(struct pl_container *c);
 void pl_attach_run_ends(struct pl_container *c); /* or did not begin */
 void pl_copy_out_handle(struct rpc_stream *st, void *arg);
 void pl_copy_in_handle(struct rpc_stream *st, void *arg);
+void pl_execs_tether_up(struct pl_container *c); /* what waits may start */
+void pl_execs_run_ends(struct pl_container *c);
+void pl_execs_drop(struct pl_container *c);
+cJSON *pl_execs_ids(const struct pl_container *c); /* of those that have not ended */
 void pl_logs_handle(struct rpc_stream *st, void *arg);
 void pl_logs_growth(struct pl_container *c);
 void pl_logs_run_ends(struct pl_container *c);

@@ -67,6 +67,7 @@ static void on_removed(void *arg, int result, const struct vic_err *err)
         pl_container_emit(c, "destroy", NULL, NULL);
         pl_index_remove(c);
         pl_wait_removed(c);
+        pl_execs_drop(c);
         pl_attach_run_ends(c);
         pl_container_wake(c);
     }

@@ -247,6 +247,7 @@ void pl_run_over(struct pl_container *c, int exit_code)
         pl_container_emit(c, "stop", NULL, NULL);
     pl_attach_run_ends(c);
     pl_logs_run_ends(c);
+    pl_execs_run_ends(c);
     pl_run_release(c);
     if (was_starting)
         pl_wait_not_started(c);
@@ -403,6 +404,7 @@ static void on_hello(const struct vic_err *err, const cJSON *doc, void *arg)
             c->is_ending = false; /* an acknowledgement that was lost is sent again */
             deliver_due(c);
             pl_attach_tether_up(c);
+            pl_execs_tether_up(c);
             pl_container_wake(c);
             pl_run_check_exit(c);
         } else {

@@ -16,6 +16,7 @@
 #define DOMAINNAME_MAX 253
 #define PATH_LEN_MAX 4096
 #define WORD_MAX 255
+#define CONSOLE_MAX 65535
 
 int pl_check_members(const cJSON *obj, const char *path, const char *const *names, size_t n_names,
                      struct vic_err *err)
@@ -98,41 +99,47 @@ static int take_str(const cJSON *obj, const char *path, const char *member, size
     return 0;
 }
 
-static int read_process(const cJSON *doc, struct pl_spec *s, struct vic_err *err)
+int pl_process_from_json(const cJSON *p, const char *path, bool is_first, struct pl_spec *s,
+                         struct vic_err *err)
 {
-    static const char path[] = "spec.process";
     static const char *const members[] = {"args", "env",   "cwd",       "user",
                                           "tty",  "stdin", "stdin_once"};
-    const cJSON *p = NULL;
-    int r = json_get_obj(doc, "spec", "process", &p, err);
-    if (r < 0)
-        return r;
-    if (!p)
-        return invalid("process", "expected an object", err);
-    if ((r = pl_check_members(p, path, members, ARRAY_SIZE(members), err)) < 0 ||
+    size_t n_members = ARRAY_SIZE(members) - !is_first;
+    int r;
+    if ((r = pl_check_members(p, path, members, n_members, err)) < 0 ||
         (r = json_get_strv(p, path, "args", &s->args, err)) < 0 ||
         (r = json_get_strv(p, path, "env", &s->env, err)) < 0 ||
-        (r = take_str(p, path, "cwd", PATH_LEN_MAX, "/", &s->cwd, err)) < 0 ||
+        (r = take_str(p, path, "cwd", PATH_LEN_MAX, is_first ? "/" : "", &s->cwd, err)) < 0 ||
         (r = take_str(p, path, "user", WORD_MAX, "", &s->user, err)) < 0 ||
         (r = json_get_bool(p, path, "tty", &s->tty, err)) < 0 ||
         (r = json_get_bool(p, path, "stdin", &s->has_stdin, err)) < 0 ||
         (r = json_get_bool(p, path, "stdin_once", &s->stdin_once, err)) < 0)
         return r;
     if (!s->args)
-        return invalid("process.args", "no command specified", err);
+        return vic_fail(err, VIC_ERR_INVALID, 0, "%s.args: no command specified", path);
     size_t total = 0;
     for (char **v = s->args; v && *v; v++)
         total += strlen(*v) + 1;
     for (char **v = s->env; v && *v; v++) {
         total += strlen(*v) + 1;
         if ((*v)[0] == '=' || (*v)[0] == '\0')
-            return invalid("process.env", "a variable without a name", err);
+            return vic_fail(err, VIC_ERR_INVALID, 0, "%s.env: a variable without a name", path);
     }
     if (total > PL_SPEC_ARGS_MAX)
         return vic_fail(err, VIC_ERR_INVALID, 0,
-                        "spec.process: args and env together are longer than %u bytes",
+                        "%s: args and env together are longer than %u bytes", path,
                         PL_SPEC_ARGS_MAX);
     return 0;
+}
+
+static int read_process(const cJSON *doc, struct pl_spec *s, struct vic_err *err)
+{
+    const cJSON *p = NULL;
+    int r = json_get_obj(doc, "spec", "process", &p, err);
+    if (r < 0)
+        return r;
+    return p ? pl_process_from_json(p, "spec.process", true, s, err)
+             : invalid("process", "expected an object", err);
 }
 
 /* These words land in files of the guest: no blanks, no line ends. */
@@ -251,4 +258,20 @@ void pl_spec_release(struct pl_spec *s)
     for (size_t i = 0; i < ARRAY_SIZE(vectors); i++)
         vic_strv_free(vectors[i]);
     memset(s, 0, sizeof(*s));
+}
+
+int pl_size_from_json(const cJSON *doc, const char *path, unsigned *ret_width, unsigned *ret_height,
+                      struct vic_err *err)
+{
+    static const char *const members[] = {"width", "height"};
+    int64_t width = 0;
+    int64_t height = 0;
+    int r;
+    if ((r = pl_check_members(doc, path, members, ARRAY_SIZE(members), err)) < 0 ||
+        (r = json_get_i64(doc, path, "width", 0, CONSOLE_MAX, &width, err)) < 0 ||
+        (r = json_get_i64(doc, path, "height", 0, CONSOLE_MAX, &height, err)) < 0)
+        return r;
+    *ret_width = (unsigned)width;
+    *ret_height = (unsigned)height;
+    return 0;
 }

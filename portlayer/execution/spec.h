@@ -27,6 +27,15 @@ int pl_spec_from_json(const cJSON *doc, struct pl_spec *ret_spec, struct vic_err
 cJSON *pl_spec_to_json(const struct pl_spec *s);
 void pl_spec_release(struct pl_spec *s);
 
+/* What a process shall be, out of p: args, env, cwd, user, tty, has_stdin.  is_first: the container's own,
+ * which may have stdin_once and starts in "/"; any other without a cwd has "". */
+int pl_process_from_json(const cJSON *p, const char *path, bool is_first, struct pl_spec *s,
+                         struct vic_err *err);
+
+/* {"width","height"} of a terminal. */
+int pl_size_from_json(const cJSON *doc, const char *path, unsigned *ret_width, unsigned *ret_height,
+                      struct vic_err *err);
+
 /* INVALID: obj has a member that is not in names. */
 int pl_check_members(const cJSON *obj, const char *path, const char *const *names, size_t n_names,
                      struct vic_err *err);

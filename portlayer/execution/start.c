@@ -590,6 +590,7 @@ void pl_start_begin(struct pl_container *c, struct pl_request *take_req)
     s->gid = x->pl->config.qemu_gid;
     s->network = x->pl->network;
     c->start = s;
+    pl_execs_drop(c);
     int r = reserve(c, &err);
     prepare(s);
     if (r == 0 && !x->conn)

@@ -10,6 +10,7 @@
 #include "lib/base/file.h"
 #include "lib/base/str.h"
 #include "portlayer/events.h"
+#include "portlayer/interaction/exec.h"
 #include "portlayer/storage/storage.h"
 
 struct fake_host fake;
@@ -511,12 +512,45 @@ unsigned fake_count_events(const char *action)
     return n;
 }
 
-/* ---- readers of the output: none ---- */
+/* ---- what talks to a guest that runs: nobody ---- */
 
-void pl_attach_handle(struct rpc_stream *st, void *arg)
+#define UNUSED_HANDLER(name)                                                                       \
+    void name(struct rpc_stream *st, void *arg)                                                    \
+    {                                                                                              \
+        (void)st, (void)arg;                                                                       \
+    }
+UNUSED_HANDLER(pl_attach_handle)
+UNUSED_HANDLER(pl_logs_handle)
+UNUSED_HANDLER(pl_copy_out_handle)
+UNUSED_HANDLER(pl_copy_in_handle)
+UNUSED_HANDLER(pl_exec_create_handle)
+UNUSED_HANDLER(pl_exec_get_handle)
+UNUSED_HANDLER(pl_exec_start_handle)
+UNUSED_HANDLER(pl_exec_attach_handle)
+UNUSED_HANDLER(pl_exec_resize_handle)
+
+void pl_execs_tether_up(struct pl_container *c)
 {
-    (void)st, (void)arg;
+    (void)c;
 }
+
+void pl_execs_run_ends(struct pl_container *c)
+{
+    (void)c;
+}
+
+void pl_execs_drop(struct pl_container *c)
+{
+    (void)c;
+}
+
+cJSON *pl_execs_ids(const struct pl_container *c)
+{
+    (void)c;
+    return json_new_arr();
+}
+
+/* ---- readers of the output: none ---- */
 
 void pl_attach_run_begins(struct pl_container *c)
 {
@@ -536,21 +570,6 @@ void pl_attach_growth(struct pl_container *c)
 void pl_attach_run_ends(struct pl_container *c)
 {
     (void)c;
-}
-
-void pl_logs_handle(struct rpc_stream *st, void *arg)
-{
-    (void)st, (void)arg;
-}
-
-void pl_copy_out_handle(struct rpc_stream *st, void *arg)
-{
-    (void)st, (void)arg;
-}
-
-void pl_copy_in_handle(struct rpc_stream *st, void *arg)
-{
-    (void)st, (void)arg;
 }
 
 void pl_logs_growth(struct pl_container *c)

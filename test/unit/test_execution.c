@@ -354,6 +354,7 @@ static void test_a_list_leaves_out_what_can_be_large(void **state)
             "") "}");
     struct pl_container c = {0};
     struct vic_err err;
+    vic_list_init(&c.execs);
     assert_int_equal(pl_create_read(doc, &c.rec, &err), 0);
     auto_json cJSON *whole = pl_container_to_json(&c);
     auto_json cJSON *row = pl_container_to_json_row(&c);
