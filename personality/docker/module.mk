@@ -1,7 +1,7 @@
 # The personality is a library (for the daemon and its tests) and a main().
 LIBS += docker
 docker_DIR := personality/docker
-docker_SRC := apierr.c app.c authheader.c config.c containers.c containers_attach.c \
+docker_SRC := apierr.c app.c archive.c authheader.c config.c containers.c containers_attach.c \
               containers_create.c containers_inspect.c containers_life.c containers_list.c \
               containers_logs.c containers_wait.c convert.c events.c fields.c filters.c hijack.c \
               image_json.c images.c images_change.c images_inspect.c images_list.c images_pull.c \

@@ -123,24 +123,26 @@ static void on_gone(void *arg)
 
 static const struct docker_req_events req_events = {.on_drain = on_drain, .on_gone = on_gone};
 
-void docker_relay_open(struct docker_req *r, const char *method, const char *path, bool has_input,
-                       const struct docker_relay_ops *ops, void *arg)
+struct docker_relay *docker_relay_open(struct docker_req *r, const char *method, const char *path,
+                                       bool has_input, const struct docker_relay_ops *ops,
+                                       void *arg)
 {
     struct docker_relay *l = vic_new(struct docker_relay);
     *l = (struct docker_relay){.req = docker_req_ref(r), .ops = ops, .arg = arg};
     struct vic_err err;
     if (r->is_gone) {
         relay_free(l);
-        return;
+        return NULL;
     }
     if (host_rpc_open(r->docker->pl, method, path, &stream_events, l, &l->st, &err) < 0) {
         docker_reply_error(r, &err);
         relay_free(l);
-        return;
+        return NULL;
     }
     docker_req_watch(r, &req_events, l);
     if (!has_input)
         rpc_stream_end(l->st);
+    return l;
 }
 
 const char *docker_output_type(const struct docker_req *r, bool is_raw)

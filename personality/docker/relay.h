@@ -25,9 +25,10 @@ struct docker_relay_ops {
 };
 
 /* Opens the stream for r and watches r.  When has_input is false our side of it is ended at once.
- * On failure r is answered and arg freed. */
-void docker_relay_open(struct docker_req *r, const char *method, const char *path, bool has_input,
-                       const struct docker_relay_ops *ops, void *arg);
+ * NULL: r is answered, or gone, and arg freed. */
+struct docker_relay *docker_relay_open(struct docker_req *r, const char *method, const char *path,
+                                       bool has_input, const struct docker_relay_ops *ops,
+                                       void *arg);
 void docker_relay_resume(struct docker_relay *l);
 struct docker_req *docker_relay_req(const struct docker_relay *l);
 struct rpc_stream *docker_relay_stream(const struct docker_relay *l); /* NULL once closed */

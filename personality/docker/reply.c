@@ -24,11 +24,20 @@ static void answer(struct docker_req *r, unsigned status, struct MHD_Response *r
         return;
     }
     r->is_answered = true;
+    if (r->header_value)
+        (void)MHD_add_response_header(response, r->header_name, r->header_value);
     (void)MHD_add_response_header(response, "Api-Version", DOCKER_API_MAX);
     (void)MHD_add_response_header(response, "Docker-Experimental", "false");
     (void)MHD_add_response_header(response, "Ostype", "linux");
     (void)MHD_add_response_header(response, "Server", DOCKER_SERVER_HEADER);
     docker_server_answer(r, status, response);
+}
+
+void docker_reply_header(struct docker_req *r, const char *name, char *value)
+{
+    free(r->header_value);
+    r->header_name = name;
+    r->header_value = value;
 }
 
 /* text is taken. */

@@ -81,6 +81,7 @@ void docker_req_unref(struct docker_req *r)
     vic_strv_free(r->query);
     vic_buf_release(&r->body);
     vic_buf_release(&r->out);
+    free(r->header_value);
     free(r);
 }
 

@@ -33,6 +33,7 @@ enum docker_method {
 
 struct docker_req;
 struct docker_hijack_events;
+struct docker_body_events;
 struct docker_conn;
 struct docker_route;
 
@@ -72,6 +73,10 @@ struct docker_req {
     docker_upgraded_fn on_upgraded;
     void *upgraded_arg;
     const struct docker_hijack_events *hijack_events;
+    const struct docker_body_events *body_events; /* see body.h */
+    void *body_arg;
+    const char *header_name; /* see docker_reply_header */
+    char *header_value;      /* owned */
 };
 
 /* target: path and query as they came in the request line. */
@@ -96,6 +101,9 @@ void docker_req_watch(struct docker_req *r, const struct docker_req_events *even
 void docker_req_lost(struct docker_req *r);
 
 /* ---- answers (reply.c): each is the request's one answer ------------------------------------- */
+
+/* One more header for the answer that follows; name is a literal, value is taken. */
+void docker_reply_header(struct docker_req *r, const char *name, char *value);
 
 void docker_reply_json(struct docker_req *r, enum docker_status status, cJSON *doc); /* takes doc */
 void docker_reply_text(struct docker_req *r, enum docker_status status, const char *text);

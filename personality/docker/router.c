@@ -42,6 +42,20 @@ const struct docker_route *docker_route_find(enum docker_method method, const ch
     return NULL;
 }
 
+bool docker_route_streams(const struct docker_req *r)
+{
+    char version[40];
+    bool has_version;
+    unsigned api;
+    const char *path = docker_version_split(r->path, &api, &has_version, version, sizeof(version));
+    auto_free char *name = NULL;
+    const struct docker_route *route = docker_route_find(r->method, path, &name);
+    for (size_t i = 0; route && docker_streaming_handlers[i]; i++)
+        if (route->handle == docker_streaming_handlers[i])
+            return true;
+    return false;
+}
+
 char *docker_route_clean(const char *path)
 {
     auto_strv char **in = vic_strv_split(path, '/');

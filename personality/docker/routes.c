@@ -63,12 +63,9 @@ const struct docker_route docker_routes[] = {
     {DOCKER_POST, "/containers/{}/restart", docker_container_restart, "ContainerRestart", NULL},
     {DOCKER_POST, "/containers/{}/unpause", docker_refuse, "ContainerUnpause",
      "nothing is ever paused"},
-    {DOCKER_HEAD, "/containers/{}/archive", docker_refuse, "ContainerArchiveInfo",
-     "put files into the image"},
-    {DOCKER_GET, "/containers/{}/archive", docker_refuse, "ContainerArchive",
-     "write files to the output"},
-    {DOCKER_PUT, "/containers/{}/archive", docker_refuse, "PutContainerArchive",
-     "put files into the image"},
+    {DOCKER_HEAD, "/containers/{}/archive", docker_archive_get, "ContainerArchiveInfo", NULL},
+    {DOCKER_GET, "/containers/{}/archive", docker_archive_get, "ContainerArchive", NULL},
+    {DOCKER_PUT, "/containers/{}/archive", docker_archive_put, "PutContainerArchive", NULL},
     {DOCKER_GET, "/images/{}/history", docker_image_history, "ImageHistory", NULL},
     {DOCKER_POST, "/networks/{}/connect", docker_refuse, "NetworkConnect",
      "choose bridge or none at create"},
@@ -133,3 +130,5 @@ const struct docker_route docker_routes[] = {
     {DOCKER_DELETE, "/configs/{}", docker_refuse_swarm, "ConfigDelete", NULL},
 };
 const size_t docker_n_routes = ARRAY_SIZE(docker_routes);
+
+const docker_handler_fn docker_streaming_handlers[] = {docker_archive_put, NULL};

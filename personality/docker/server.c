@@ -14,6 +14,7 @@
 #include "lib/base/list.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "personality/docker/body.h"
 #include "personality/docker/router.h"
 
 #define CONNECTIONS_MAX 2048          /* per socket; each costs its memory limit at most */
@@ -44,6 +45,7 @@ struct docker_conn {
     struct MHD_Response *response; /* ready, not yet queued */
     bool is_asleep;
     bool has_headers;
+    bool takes_stream; /* its handler runs already and takes the body as it comes */
     bool is_dispatched;
     enum {
         BODY_KEPT,
@@ -194,6 +196,7 @@ static void *on_uri(void *arg, const char *uri, struct MHD_Connection *mhd)
     c->req = docker_req_new(s->docker, uri);
     c->req->link = c;
     c->has_headers = false;
+    c->takes_stream = false;
     c->is_dispatched = false;
     c->body = BODY_KEPT;
     c->n_body = 0;
@@ -235,10 +238,30 @@ static bool has_room(const struct docker_req *r, uint64_t n)
     return n <= DOCKER_BODIES_MAX - r->docker->n_body_bytes;
 }
 
+static void dispatch(struct docker_conn *c)
+{
+    struct docker_req *r = docker_req_ref(c->req);
+    c->is_dispatched = true;
+    c->deadline_ms = 0;
+    if (c->body == BODY_TOO_LARGE)
+        docker_reply_too_large(r);
+    else if (c->body == BODY_NO_ROOM)
+        docker_reply_too_busy(r);
+    else
+        docker_route(r);
+    forget_body(r); /* parsed by now */
+    docker_req_unref(r);
+}
+
 static enum MHD_Result take_headers(struct docker_conn *c, const char *method)
 {
     c->has_headers = true;
     c->req->method = method_of(method);
+    c->takes_stream = docker_route_streams(c->req);
+    if (c->takes_stream) {
+        dispatch(c);
+        return MHD_YES; /* also when it is answered: an answer has to wait for the body's end */
+    }
     const char *length = docker_server_header(c, "Content-Length");
     uint64_t n = 0;
     if (!length || vic_str_to_u64(length, 0, UINT64_MAX, &n) < 0 ||
@@ -270,6 +293,26 @@ static enum MHD_Result take_body(struct docker_conn *c, const char *data, size_t
     return MHD_YES;
 }
 
+static enum MHD_Result take_stream(struct docker_conn *c, const char *data, size_t *size)
+{
+    struct docker_req *r = c->req;
+    size_t n = *size;
+    *size = 0;
+    if (r->body_events && !r->body_events->on_data(data, n, r->body_arg))
+        fall_asleep(c);
+    return MHD_YES;
+}
+
+static void end_stream(struct docker_conn *c)
+{
+    struct docker_req *r = c->req;
+    const struct docker_body_events *events = r->body_events;
+    void *arg = r->body_arg;
+    docker_body_take(r, NULL, NULL);
+    if (events)
+        events->on_end(arg);
+}
+
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const char *url,
                                   const char *method, const char *version, const char *data,
                                   size_t *size, void **con_cls)
@@ -284,20 +327,11 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
     if (!c->has_headers)
         return take_headers(c, method);
     if (*size > 0)
-        return take_body(c, data, size);
-    if (!c->is_dispatched) {
-        c->is_dispatched = true;
-        c->deadline_ms = 0;
-        (void)docker_req_ref(r);
-        if (c->body == BODY_TOO_LARGE)
-            docker_reply_too_large(r);
-        else if (c->body == BODY_NO_ROOM)
-            docker_reply_too_busy(r);
-        else
-            docker_route(r);
-        forget_body(r); /* parsed by now */
-        docker_req_unref(r);
-    }
+        return c->takes_stream ? take_stream(c, data, size) : take_body(c, data, size);
+    if (!c->is_dispatched)
+        dispatch(c);
+    else if (c->takes_stream)
+        end_stream(c);
     if (c->response)
         return queue(c);
     if (r->is_answered)
@@ -322,6 +356,19 @@ static void on_completed(void *arg, struct MHD_Connection *mhd, void **con_cls,
     docker_req_lost(r);
     docker_req_unref(r);
     *con_cls = NULL;
+}
+
+/* ---- for handlers that take the body themselves ------------------------------------------------------- */
+
+void docker_body_take(struct docker_req *r, const struct docker_body_events *events, void *arg)
+{
+    r->body_events = events;
+    r->body_arg = arg;
+}
+
+void docker_body_resume(struct docker_req *r)
+{
+    docker_server_wake(r);
 }
 
 /* ---- for answers --------------------------------------------------------------------------------- */
