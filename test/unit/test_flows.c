@@ -77,9 +77,31 @@ static void open_execution(void)
         fail_msg("%s", err.message);
 }
 
+static void set_creates_held(bool holds)
+{
+    (void)pthread_mutex_lock(&fake.lock);
+    fake.holds_creates = holds;
+    (void)pthread_cond_broadcast(&fake.changed);
+    (void)pthread_mutex_unlock(&fake.lock);
+}
+
+/* Of a test that failed: the loop would wait for them. */
+static void end_starts(void)
+{
+    struct pl_container *c;
+    set_creates_held(false);
+    fake.fail_destroys = 0;
+    list_for_each(c, &w.pl.execution->containers, link) {
+        pl_start_abort(c, "the test is over");
+    }
+    while (w.loop.active_reqs.count > 0)
+        (void)uv_run(&w.loop, UV_RUN_NOWAIT);
+}
+
 static int teardown(void **state)
 {
     (void)state;
+    end_starts();
     pl_execution_close(w.pl.execution);
     (void)uv_run(&w.loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&w.loop), 0);
@@ -332,14 +354,6 @@ static void test_a_start_asked_for_during_the_undo_follows_it(void **state)
     assert_non_null(start->answer);
     assert_int_equal(fake.n_domains, 1);
     assert_int_equal(c->rec.run, 2);
-}
-
-static void set_creates_held(bool holds)
-{
-    (void)pthread_mutex_lock(&fake.lock);
-    fake.holds_creates = holds;
-    (void)pthread_cond_broadcast(&fake.changed);
-    (void)pthread_mutex_unlock(&fake.lock);
 }
 
 static unsigned creating(void)
