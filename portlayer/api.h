@@ -24,7 +24,7 @@
  *  CONTAINERS
  *  POST /v1/containers   {"name","image"(id),"spec":SPEC,"annotations":{string:string},
  *        "event_attributes":{string:string}} -> {"id"}      CONFLICT: the name is taken
- *  GET  /v1/containers   -> {"containers":[CONTAINER,...]}  newest first; without event_attributes and
+ *  GET  /v1/containers[?size=1] -> {"containers":[CONTAINER,...]}  newest first; without event_attributes and
  *        spec.process.env
  *  GET  /v1/containers/{ref}[?size=1] -> CONTAINER
  *  DELETE /v1/containers/{ref}?force=0|1                     CONFLICT while it runs, unless forced
@@ -108,14 +108,16 @@
  *        stream of lines: {"layer":digest,"status":"extracting"|"done"|"exists","current","total"}...
  *        then {"id"} or {"error":{"kind","message","missing":[digest,...]?}}.  All blobs must be there;
  *        each layer becomes a shared, read-only disk; then the refs name the image.
- *  GET  /v1/images[?labels=1] -> {"images":[IMAGE,...]}     newest first
+ *  GET  /v1/images[?labels=1&shared=1] -> {"images":[IMAGE,...],"layers_size"(bytes of all layers; with
+ *        shared=1)}     newest first
  *  GET  /v1/images/{id} -> IMAGE with "config":{the image's configuration document}
  *  POST /v1/images/{id}/refs  {"ref"}           moves the ref here
  *  DELETE /v1/refs?ref=R -> {"untagged":R}      the image stays
  *  DELETE /v1/images/{id}?force=0|1 -> {"untagged":[...],"deleted":[id, chain ids that nobody uses now]}
  *        CONFLICT: a container uses it (with force only a running one does)
  *  IMAGE {"id"(config digest),"manifest":digest,"media_type","refs":[string,...],"size"(bytes of its
- *        layers, unpacked),"created","os","architecture","labels"(with labels=1, as the image has them)}
+ *        layers, unpacked),"created","os","architecture","labels"(with labels=1, as the image has them),
+ *        "shared_size"(with shared=1: bytes of those of its layers that other images have too)}
  *        refs are opaque and unique: "docker.io/library/x:tag" or "docker.io/library/x@sha256:...".
  *
  *  NETWORKS

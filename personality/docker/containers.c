@@ -64,6 +64,26 @@ static void add_sizes(cJSON *out, const cJSON *container)
     json_add_i64(out, "SizeRootFs", own + json_i64(container, "image_size_bytes", 0));
 }
 
+static int64_t image_size(const cJSON *images, const char *id)
+{
+    const cJSON *image;
+    cJSON_ArrayForEach(image, images)
+    {
+        if (strcmp(json_str(image, "id", ""), id) == 0)
+            return json_i64(image, "size", 0);
+    }
+    return 0;
+}
+
+void docker_note_image_sizes(cJSON *containers, const cJSON *images)
+{
+    cJSON *c;
+    cJSON_ArrayForEach(c, containers)
+    {
+        json_add_i64(c, "image_size_bytes", image_size(images, json_str(c, "image", "")));
+    }
+}
+
 static int64_t seconds(const char *time)
 {
     int64_t ns = 0;

@@ -8,6 +8,9 @@ cJSON *docker_endpoint_json(const cJSON *network, bool is_running, const char *c
 /* {"bridge": EndpointSettings, ...} */
 cJSON *docker_endpoints_json(const cJSON *container, const char *mode);
 
+/* Notes in each container of the port layer's list what its image holds, for the sizes below. */
+void docker_note_image_sizes(cJSON *containers, const cJSON *images);
+
 /* One row of `ps`; now_ns: the wall clock, passed in so that tests are stable. */
 cJSON *docker_summary_json(const cJSON *container, int64_t now_ns, bool with_size);
 /* The whole document of `inspect`. */

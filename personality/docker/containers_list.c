@@ -151,18 +151,7 @@ static int find_bound(const struct list *l, const cJSON *containers, const char 
     return 0;
 }
 
-static int64_t image_size(const struct list *l, const char *id)
-{
-    const cJSON *image;
-    cJSON_ArrayForEach(image, json_member(l->images, "images"))
-    {
-        if (strcmp(json_str(image, "id", ""), id) == 0)
-            return json_i64(image, "size", 0);
-    }
-    return 0;
-}
-
-static int summarise(const struct list *l, cJSON *containers, cJSON *out, struct vic_err *err)
+static int summarise(const struct list *l, const cJSON *containers, cJSON *out, struct vic_err *err)
 {
     const cJSON *before;
     const cJSON *since;
@@ -171,7 +160,7 @@ static int summarise(const struct list *l, cJSON *containers, cJSON *out, struct
         return r;
     int64_t now_ns = vic_clock_wall_ns();
     int64_t n = 0;
-    cJSON *c;
+    const cJSON *c;
     cJSON_ArrayForEach(c, containers)
     {
         if (c == since)
@@ -182,8 +171,6 @@ static int summarise(const struct list *l, cJSON *containers, cJSON *out, struct
         }
         if (!is_wanted(l, c))
             continue;
-        if (l->with_size)
-            json_add_i64(c, "image_size_bytes", image_size(l, json_str(c, "image", "")));
         json_push(out, docker_summary_json(c, now_ns, l->with_size));
         if (l->limit > 0 && ++n >= l->limit)
             break;
@@ -202,6 +189,8 @@ static void on_containers(struct docker_req *r, const struct vic_err *err, const
         auto_json cJSON *out = json_new_arr();
         /* The document is ours until this returns; sizes are noted in it. */
         cJSON *containers = cJSON_GetObjectItemCaseSensitive(doc, "containers");
+        if (l->with_size)
+            docker_note_image_sizes(containers, json_member(l->images, "images"));
         if (summarise(l, containers, out, &mine) < 0)
             docker_reply_error(r, &mine);
         else

@@ -39,7 +39,7 @@ cJSON *docker_image_summary_json(const cJSON *image, const cJSON *containers)
     docker_image_add_refs(out, image);
     json_add_i64(out, "Created", docker_image_created(image));
     json_add_i64(out, "Size", json_i64(image, "size", 0));
-    json_add_i64(out, "SharedSize", -1);
+    json_add_i64(out, "SharedSize", json_i64(image, "shared_size", -1));
     json_add(out, "Labels", labels ? json_dup(labels) : cJSON_CreateNull());
     json_add_i64(out, "Containers", count_users(image, containers));
     return out;

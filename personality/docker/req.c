@@ -85,12 +85,17 @@ void docker_req_unref(struct docker_req *r)
     free(r);
 }
 
-const char *docker_req_query(const struct docker_req *r, const char *name)
+const char *docker_req_query_nth(const struct docker_req *r, const char *name, size_t n)
 {
     for (size_t i = 0; r->query && r->query[i]; i += 2)
-        if (strcmp(r->query[i], name) == 0)
+        if (strcmp(r->query[i], name) == 0 && n-- == 0)
             return r->query[i + 1];
     return NULL;
+}
+
+const char *docker_req_query(const struct docker_req *r, const char *name)
+{
+    return docker_req_query_nth(r, name, 0);
 }
 
 const char *docker_req_query_or(const struct docker_req *r, const char *name, const char *otherwise)

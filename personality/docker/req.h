@@ -88,6 +88,8 @@ void docker_req_unref(struct docker_req *r);
 const char *docker_req_query(const struct docker_req *r, const char *name);
 const char *docker_req_query_or(const struct docker_req *r, const char *name,
                                 const char *otherwise);
+/* The nth value (from 0) of a parameter that may be given several times; NULL past the last. */
+const char *docker_req_query_nth(const struct docker_req *r, const char *name, size_t n);
 /* As Docker reads booleans: absent, "", 0, no, false and none are false, all else is true. */
 bool docker_req_bool(const struct docker_req *r, const char *name);
 bool docker_req_bool_or(const struct docker_req *r, const char *name, bool otherwise);

@@ -258,47 +258,116 @@ void docker_system_info(struct docker_req *r)
 
 /* ---- disk usage ------------------------------------------------------------------------------------------ */
 
+enum df_type {
+    DF_CONTAINER,
+    DF_IMAGE,
+    DF_VOLUME,
+    DF_BUILD_CACHE,
+    DF_TYPES
+};
+
+struct df {
+    bool wants[DF_TYPES];
+    cJSON *images; /* owned: the port layer's answer */
+};
+
+static void df_free(struct df *df)
+{
+    cJSON_Delete(df->images);
+    free(df);
+}
+
+/* Without a type, and for clients that are older than it, everything. */
+static int df_parse(const struct docker_req *r, struct df *df, struct vic_err *err)
+{
+    static const char *const names[DF_TYPES] = {
+        [DF_CONTAINER] = "container",
+        [DF_IMAGE] = "image",
+        [DF_VOLUME] = "volume",
+        [DF_BUILD_CACHE] = "build-cache",
+    };
+    const char *type = r->api < DOCKER_API(1, 42) ? NULL : docker_req_query(r, "type");
+    for (size_t i = 0; i < DF_TYPES; i++)
+        df->wants[i] = !type;
+    for (size_t n = 1; type; type = docker_req_query_nth(r, "type", n++)) {
+        size_t i = 0;
+        while (i < DF_TYPES && strcmp(names[i], type) != 0)
+            i++;
+        if (i == DF_TYPES)
+            return vic_fail(err, VIC_ERR_INVALID, 0, "unknown object type: %.100s", type);
+        df->wants[i] = true;
+    }
+    return 0;
+}
+
+static cJSON *df_images(const cJSON *images, const cJSON *containers)
+{
+    cJSON *out = json_new_arr();
+    const cJSON *i;
+    cJSON_ArrayForEach(i, images)
+    {
+        json_push(out, docker_image_summary_json(i, containers));
+    }
+    return out;
+}
+
+static cJSON *df_containers(const cJSON *containers)
+{
+    cJSON *out = json_new_arr();
+    int64_t now_ns = vic_clock_wall_ns();
+    const cJSON *c;
+    cJSON_ArrayForEach(c, containers)
+    {
+        json_push(out, docker_summary_json(c, now_ns, true));
+    }
+    return out;
+}
+
 static void on_df_containers(struct docker_req *r, const struct vic_err *err, const cJSON *doc,
                              void *arg)
 {
-    auto_json cJSON *images = arg;
+    struct df *df = arg;
     if (err) {
         docker_reply_error(r, err);
+        df_free(df);
         return;
     }
+    /* The document is ours until this returns; sizes are noted in it. */
+    cJSON *containers = cJSON_GetObjectItemCaseSensitive(doc, "containers");
+    const cJSON *images = json_member(df->images, "images");
+    docker_note_image_sizes(containers, images);
     cJSON *out = json_new_obj();
-    int64_t layers = 0;
-    cJSON *list = json_new_arr();
-    const cJSON *i;
-    cJSON_ArrayForEach(i, json_member(images, "images"))
-    {
-        layers += json_i64(i, "size", 0);
-        json_push(list, docker_image_summary_json(i, json_member(doc, "containers")));
-    }
-    json_add_i64(out, "LayersSize", layers);
-    json_add(out, "Images", list);
-    cJSON *containers = json_add_arr(out, "Containers");
-    int64_t now_ns = vic_clock_wall_ns();
-    cJSON_ArrayForEach(i, json_member(doc, "containers"))
-    {
-        json_push(containers, docker_summary_json(i, now_ns, true));
-    }
-    (void)json_add_arr(out, "Volumes");
-    (void)json_add_arr(out, "BuildCache");
+    json_add_i64(out, "LayersSize",
+                 df->wants[DF_IMAGE] ? json_i64(df->images, "layers_size", 0) : 0);
+    json_add(out, "Images", df->wants[DF_IMAGE] ? df_images(images, containers) : NULL);
+    json_add(out, "Containers", df->wants[DF_CONTAINER] ? df_containers(containers) : NULL);
+    json_add(out, "Volumes", df->wants[DF_VOLUME] ? json_new_arr() : NULL);
+    json_add(out, "BuildCache", df->wants[DF_BUILD_CACHE] ? json_new_arr() : NULL);
     docker_reply_json(r, DOCKER_OK, out);
+    df_free(df);
 }
 
 static void on_df_images(struct docker_req *r, const struct vic_err *err, const cJSON *doc,
                          void *arg)
 {
-    (void)arg;
-    if (err)
+    struct df *df = arg;
+    if (err) {
         docker_reply_error(r, err);
-    else
-        docker_intent(r, "GET", "/v1/containers?size=1", NULL, on_df_containers, json_dup(doc));
+        df_free(df);
+        return;
+    }
+    df->images = json_dup(doc);
+    docker_intent(r, "GET", "/v1/containers?size=1", NULL, on_df_containers, df);
 }
 
 void docker_system_df(struct docker_req *r)
 {
-    docker_intent(r, "GET", "/v1/images?labels=1", NULL, on_df_images, NULL);
+    struct df *df = vic_new(struct df);
+    struct vic_err err;
+    if (df_parse(r, df, &err) < 0) {
+        docker_reply_error(r, &err);
+        df_free(df);
+        return;
+    }
+    docker_intent(r, "GET", "/v1/images?labels=1&shared=1", NULL, on_df_images, df);
 }

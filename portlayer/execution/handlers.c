@@ -36,20 +36,6 @@ static int check_body(struct rpc_stream *st, const char *const *members, size_t 
     return doc ? pl_check_members(doc, NULL, members, n, err) : 0;
 }
 
-static void handle_list(struct rpc_stream *st, void *arg)
-{
-    struct pl *pl = arg;
-    cJSON *doc = json_new_obj();
-    cJSON *arr = json_add_arr(doc, "containers");
-    const struct vic_list *head = &pl->execution->containers;
-    for (struct vic_list *l = head->prev; l != head; l = l->prev) {
-        const struct pl_container *c = container_of(l, struct pl_container, link);
-        if (c->is_visible)
-            json_push(arr, pl_container_to_json_row(c));
-    }
-    rpc_reply_json(st, doc);
-}
-
 struct sizing {
     struct pl_request *req;
     char *path;
@@ -304,7 +290,7 @@ static void handle_rename(struct rpc_stream *st, void *arg)
 
 const struct rpc_route pl_execution_routes[] = {
     {"POST", "/v1/containers", RPC_BODY_NONE_OR_JSON, pl_create_handle},
-    {"GET", "/v1/containers", RPC_BODY_NONE_OR_JSON, handle_list},
+    {"GET", "/v1/containers", RPC_BODY_NONE_OR_JSON, pl_list_handle},
     {"GET", "/v1/containers/{ref}", RPC_BODY_NONE_OR_JSON, handle_get},
     {"DELETE", "/v1/containers/{ref}", RPC_BODY_NONE_OR_JSON, handle_delete},
     {"POST", "/v1/containers/{ref}/start", RPC_BODY_NONE_OR_JSON, handle_start},

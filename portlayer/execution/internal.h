@@ -168,6 +168,7 @@ cJSON *pl_container_to_json(const struct pl_container *c);
 /* In a list, which has to stay small: without what no list shows. */
 cJSON *pl_container_to_json_row(const struct pl_container *c);
 void pl_create_handle(struct rpc_stream *st, void *arg);
+void pl_list_handle(struct rpc_stream *st, void *arg); /* list.c */
 
 /* ---- interaction ---- */
 void pl_attach_handle(struct rpc_stream *st, void *arg);

@@ -27,6 +27,47 @@ static uint64_t image_size(const struct pl_storage *s, const struct pl_image *im
     return size;
 }
 
+/* How many images have each layer; chain -> that number, as a pointer. */
+static void count_layer_users(const struct pl_storage *s, struct vic_map *users)
+{
+    map_for_each(slot, &s->images) {
+        const struct pl_image *image = slot->value;
+        for (char *const *c = image->chains; *c; c++) {
+            uintptr_t n = (uintptr_t)vic_map_get(users, *c);
+            (void)vic_map_put(users, *c, (void *)(n + 1));
+        }
+    }
+}
+
+static uint64_t shared_size(const struct pl_storage *s, const struct pl_image *image,
+                            const struct vic_map *users)
+{
+    uint64_t size = 0;
+    for (char *const *c = image->chains; *c; c++) {
+        const struct pl_layer *l = vic_map_get(&s->layers, *c);
+        size += l && (uintptr_t)vic_map_get(users, *c) > 1 ? l->size : 0;
+    }
+    return size;
+}
+
+static uint64_t layers_size(const struct pl_storage *s)
+{
+    uint64_t size = 0;
+    map_for_each(slot, &s->layers) {
+        const struct pl_layer *l = slot->value;
+        size += l->size;
+    }
+    return size;
+}
+
+static int read_flag(struct rpc_stream *st, const char *name, bool *ret, struct vic_err *err)
+{
+    const char *text = rpc_stream_query(st, name);
+    if (text && vic_str_to_bool(text, ret) < 0)
+        return vic_fail(err, VIC_ERR_INVALID, 0, "%s: expected 0 or 1", name);
+    return 0;
+}
+
 /* What a list tells of an image.  Not its configuration: a list has to stay small. */
 static cJSON *describe(const struct pl_storage *s, const struct pl_image *image, bool with_labels)
 {
@@ -60,11 +101,11 @@ static void list_images(struct rpc_stream *st, void *arg)
 {
     struct pl *pl = arg;
     const struct pl_storage *s = pl->storage;
-    const char *text = rpc_stream_query(st, "labels");
     bool with_labels = false;
+    bool with_shared = false;
     struct vic_err err;
-    if (text && vic_str_to_bool(text, &with_labels) < 0) {
-        (void)vic_fail(&err, VIC_ERR_INVALID, 0, "labels: expected 0 or 1");
+    if (read_flag(st, "labels", &with_labels, &err) < 0 ||
+        read_flag(st, "shared", &with_shared, &err) < 0) {
         rpc_reply_error(st, &err);
         return;
     }
@@ -75,8 +116,18 @@ static void list_images(struct rpc_stream *st, void *arg)
     qsort(all, n, sizeof(struct pl_image *), newest_first);
     cJSON *doc = json_new_obj();
     cJSON *arr = json_add_arr(doc, "images");
-    for (size_t i = 0; i < n; i++)
-        json_push(arr, describe(s, all[i], with_labels));
+    struct vic_map users = {0};
+    if (with_shared) {
+        count_layer_users(s, &users);
+        json_add_i64(doc, "layers_size", (int64_t)layers_size(s));
+    }
+    for (size_t i = 0; i < n; i++) {
+        cJSON *row = describe(s, all[i], with_labels);
+        if (with_shared)
+            json_add_i64(row, "shared_size", (int64_t)shared_size(s, all[i], &users));
+        json_push(arr, row);
+    }
+    vic_map_release(&users);
     free(all);
     rpc_reply_json(st, doc);
 }
@@ -285,11 +336,10 @@ static void remove_image(struct rpc_stream *st, void *arg)
     struct pl_storage *s = pl->storage;
     struct vic_err err;
     bool force = false;
-    const char *text = rpc_stream_query(st, "force");
     struct pl_image *image = find_image(s, rpc_stream_param(st, "id"), &err);
     int r = image ? 0 : -1;
-    if (r == 0 && text && vic_str_to_bool(text, &force) < 0)
-        r = vic_fail(&err, VIC_ERR_INVALID, 0, "force: expected 0 or 1");
+    if (r == 0)
+        r = read_flag(st, "force", &force, &err);
     if (r == 0)
         r = check_unused(s, image->id, force, &err);
     if (r < 0) {

@@ -177,3 +177,20 @@ END
         sleep 0.05
     done
 }
+
+@test "disk usage: the types asked for, what is shared once, and a container with its image" {
+    own_vch
+    run -0 create '{"Image":"busybox"}' '?name=df'
+    run -0 api GET /v1.50/system/df
+    answers 200 '"LayersSize":5000'
+    jq -e '.Images[0] | .SharedSize == 1024 and .Size == 4096 and .Containers == 1' <<<"${lines[0]}"
+    jq -e '.Containers[0] | .SizeRw == 100 and .SizeRootFs == 4196' <<<"${lines[0]}"
+    jq -e '.Volumes == [] and .BuildCache == []' <<<"${lines[0]}"
+    run -0 api GET '/v1.50/system/df?type=container&type=volume'
+    jq -e '.LayersSize == 0 and .Images == null and .BuildCache == null and .Volumes == []' <<<"${lines[0]}"
+    jq -e '.Containers[0].SizeRootFs == 4196' <<<"${lines[0]}"
+    run -0 api GET '/v1.41/system/df?type=container'
+    jq -e '.Images[0].Size == 4096' <<<"${lines[0]}"
+    run -0 api GET '/v1.50/system/df?type=image&type=moon'
+    answers 400 'unknown object type: moon'
+}

@@ -56,7 +56,7 @@ names() { dk ps -a --filter "name=obs-" --format '{{.Names}}' "$@" | sort | xarg
     run -0 dk ps --no-trunc --filter name=obs-running --format '{{.Command}} {{.Status}} {{.Image}}'
     [[ $output =~ ^\"sleep\ 600\"\ Up\ .*\ busybox$ ]]
     run -0 dk ps -as --filter name=obs-ended --format '{{.Size}}'
-    [[ $output == *virtual* ]]
+    [[ $output =~ ^[1-9].*virtual\ [1-9] ]]
     run -1 dk ps --filter nonsense=1
     expect "invalid filter"
 }

@@ -269,6 +269,10 @@ static void on_images(struct rpc_stream *st, void *arg)
         json_add(
             image, "labels",
             json_dup(json_member(json_member(json_member(image, "config"), "config"), "Labels")));
+    if (vic_str_eq(rpc_stream_query(st, "shared"), "1")) {
+        json_add_i64(image, "shared_size", 1024);
+        json_add_i64(doc, "layers_size", 5000);
+    }
     cJSON_DeleteItemFromObjectCaseSensitive(image, "config");
     json_push(json_add_arr(doc, "images"), image);
     rpc_reply_json(st, doc);
@@ -333,8 +337,12 @@ static void on_list(struct rpc_stream *st, void *arg)
     cJSON *doc = json_new_obj();
     cJSON *list = json_add_arr(doc, "containers");
     for (size_t i = f->n; i-- > 0;)
-        if (f->containers[i])
-            json_push(list, json_dup(f->containers[i]));
+        if (f->containers[i]) {
+            cJSON *row = json_dup(f->containers[i]);
+            if (vic_str_eq(rpc_stream_query(st, "size"), "1"))
+                json_add_i64(row, "size_bytes", 100);
+            json_push(list, row);
+        }
     rpc_reply_json(st, doc);
 }
 

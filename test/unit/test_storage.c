@@ -761,6 +761,28 @@ static void write_names(struct fixture *f, const char *manifest, size_t n)
     vic_buf_release(&b);
 }
 
+static void test_sizes_of_shared_layers(void **state)
+{
+    struct fixture *f = *state;
+    (void)commit(f, two, 2, "a:1");
+    (void)commit(f, other_two, 2, "b:1");
+    struct rpc_stream list = {.query = {"shared", "1"}};
+    ask(f, "GET", "/v1/images", &list);
+    assert_int_equal(json_i64(list.answer, "layers_size", 0), 3000); /* each has 1000 */
+    const cJSON *image;
+    cJSON_ArrayForEach(image, json_member(list.answer, "images"))
+    {
+        assert_int_equal(json_i64(image, "size", 0), 2000);
+        assert_int_equal(json_i64(image, "shared_size", 0), 1000);
+    }
+    request_release(&list);
+    struct rpc_stream plain = {0};
+    ask(f, "GET", "/v1/images", &plain);
+    assert_null(json_member(plain.answer, "layers_size"));
+    assert_null(json_member(json_member(plain.answer, "images")->child, "shared_size"));
+    request_release(&plain);
+}
+
 static void test_a_name_too_many_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -838,6 +860,7 @@ int main(void)
         TEST(test_pull_again_while_it_is_being_removed),
         TEST(test_refs_through_the_api),
         TEST(test_a_list_holds_no_configurations),
+        TEST(test_sizes_of_shared_layers),
         TEST(test_a_name_too_many_is_refused),
         TEST(test_a_corrupt_index_is_a_clear_error),
         TEST(test_an_image_whose_manifest_is_lost_is_left_out),
