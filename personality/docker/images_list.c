@@ -4,15 +4,17 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/banned.h"
+#include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "personality/docker/filters.h"
 #include "personality/docker/handlers.h"
 #include "personality/docker/image_json.h"
 #include "personality/docker/images.h"
 #include "personality/docker/intent.h"
+#include "personality/docker/moment.h"
 
-static const char *const known_filters[] = {"before",    "dangling", "label",
-                                            "reference", "since",    NULL};
+static const char *const known_filters[] = {"before", "dangling", "label", "reference",
+                                            "since",  "until",    NULL};
 
 /* A pattern is for the name, with or without tag. */
 static bool matches_pattern(const char *pattern, const char *ref)
@@ -78,6 +80,8 @@ struct bounds {
     bool has_since;
     int64_t before;
     int64_t since;
+    bool has_until;
+    int64_t until;
 };
 
 static int find_bounds(const struct docker_filters *f, const cJSON *images, struct bounds *b,
@@ -96,6 +100,13 @@ static int find_bounds(const struct docker_filters *f, const cJSON *images, stru
             return r;
         b->has_since = true;
         b->since = docker_image_created(image);
+    }
+    for (char *const *v = docker_filters_get(f, "until"); v && *v; v++) {
+        int64_t ns;
+        if ((r = docker_moment_parse(*v, vic_clock_wall_ns(), &ns, err)) < 0)
+            return r;
+        b->has_until = true;
+        b->until = ns / VIC_NS_PER_S;
     }
     return 0;
 }
@@ -116,8 +127,8 @@ static int list(const struct docker_req *r, const cJSON *images, cJSON *out, str
         const cJSON *labels = json_member(i, "labels");
         int64_t created = docker_image_created(i);
         if ((is_given && is_dangling == has_tag(i)) || (b.has_before && created >= b.before) ||
-            (b.has_since && created <= b.since) || !matches_reference(&f, i) ||
-            !docker_filters_match_kv(&f, "label", labels))
+            (b.has_since && created <= b.since) || (b.has_until && created >= b.until) ||
+            !matches_reference(&f, i) || !docker_filters_match_kv(&f, "label", labels))
             continue;
         cJSON *summary = docker_image_summary_json(i, NULL);
         drop_other_names(&f, cJSON_GetObjectItemCaseSensitive(summary, "RepoTags"));
@@ -142,5 +153,12 @@ static void on_images(struct docker_req *r, const struct vic_err *err, const cJS
 
 void docker_image_list(struct docker_req *r)
 {
-    docker_intent(r, "GET", "/v1/images?labels=1", NULL, on_images, NULL);
+    if (docker_req_bool(r, "manifests"))
+        docker_reply_errorf(r, VIC_ERR_UNIMPLEMENTED,
+                            "manifests is not served here: an image has one platform");
+    else
+        docker_intent(r, "GET",
+                      docker_req_bool(r, "shared-size") ? "/v1/images?labels=1&shared=1"
+                                                        : "/v1/images?labels=1",
+                      NULL, on_images, NULL);
 }

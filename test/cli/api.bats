@@ -52,6 +52,12 @@ answers() {
         return 1
     fi
 }
+equal() { # WANTED HAD
+    if [ "$1" != "$2" ]; then
+        printf 'expected: %s\nhad:      %s\n' "$1" "$2" >&2
+        return 1
+    fi
+}
 create() { api POST "/v1.50/containers/create$2" -H 'Content-Type: application/json' --data-binary "$1"; }
 
 @test "an image's configuration is asked of the image, not of the list" {
@@ -193,4 +199,21 @@ END
     jq -e '.Images[0].Size == 4096' <<<"${lines[0]}"
     run -0 api GET '/v1.50/system/df?type=image&type=moon'
     answers 400 'unknown object type: moon'
+}
+
+@test "images: until, the size that is shared, and no manifests" {
+    run -0 api GET /v1.50/images/json
+    answers 200 '"SharedSize":-1'
+    run -0 api GET '/v1.50/images/json?shared-size=1'
+    answers 200 '"SharedSize":1024'
+    run -0 api GET '/v1.50/images/json?manifests=1'
+    answers 501 'manifests is not served here'
+    run -0 api GET '/v1.50/images/json?filters={"until":["2026-01-02T03:04:06Z"]}' -g
+    answers 200 busybox
+    for until in 2026-01-02T03:04:05Z 1000000h; do # when it was made, and before
+        run -0 api GET "/v1.50/images/json?filters={\"until\":[\"$until\"]}" -g
+        equal '[]' "${lines[0]}"
+    done
+    run -0 api GET '/v1.50/images/json?filters={"until":["soon"]}' -g
+    answers 400 "invalid time 'soon'"
 }
