@@ -235,7 +235,7 @@ static int check_users(const struct docker_req *r, const struct delete *d, const
                         "conflict: unable to delete %.12s (must be forced) - image is referenced "
                         "in multiple repositories",
                         short_id(id));
-    if (running)
+    if (running && !d->ref)
         return vic_fail(err, VIC_ERR_CONFLICT, 0,
                         "conflict: unable to delete %.12s (cannot be forced) - image is being used "
                         "by running container %.12s",
@@ -260,7 +260,12 @@ static void on_containers(struct docker_req *r, const struct vic_err *err, const
         delete_free(d);
         return;
     }
-    auto_free char *encoded = rpc_encode(json_str(d->image, "id", ""));
+    const char *id = json_str(d->image, "id", "");
+    if (d->ref && find_user(json_member(doc, "containers"), id, true)) {
+        untag_next(r, d); /* forced, but in use: it stays without its names, as in Docker */
+        return;
+    }
+    auto_free char *encoded = rpc_encode(id);
     auto_free char *path =
         vic_xasprintf("/v1/images/%s?force=%d", encoded, docker_req_bool(r, "force"));
     docker_intent(r, "DELETE", path, NULL, on_deleted, d);

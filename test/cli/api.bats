@@ -217,3 +217,19 @@ END
     run -0 api GET '/v1.50/images/json?filters={"until":["soon"]}' -g
     answers 400 "invalid time 'soon'"
 }
+
+@test "a forced removal by name only untags while a container runs" {
+    own_vch
+    run -0 create '{"Image":"busybox","Cmd":["sleep","1"]}' '?name=user'
+    run -0 api POST /v1.50/containers/user/start
+    run -0 api DELETE /v1.50/images/busybox
+    answers 409 'unable to remove repository reference'
+    run -0 api DELETE '/v1.50/images/1111?force=1'
+    answers 409 'cannot be forced'
+    run -0 api DELETE '/v1.50/images/busybox?force=1'
+    answers 200 '[{"Untagged":"busybox:latest"},{"Untagged":"busybox@sha256:'
+    [[ $output != *Deleted* ]]
+    run -0 api POST /v1.50/containers/user/kill
+    run -0 api DELETE '/v1.50/images/busybox?force=1'
+    answers 200 '{"Deleted":"sha256:1111'
+}

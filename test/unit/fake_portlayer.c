@@ -284,6 +284,26 @@ static void on_image(struct rpc_stream *st, void *arg)
     rpc_reply_json(st, new_image());
 }
 
+/* The one image there is stays as it is. */
+static void on_image_delete(struct rpc_stream *st, void *arg)
+{
+    struct fake_portlayer *f = arg;
+    for (size_t i = 0; i < f->n; i++)
+        if (f->containers[i] && is_running(f->containers[i])) {
+            fail(st, VIC_ERR_CONFLICT, "image is used by a running container");
+            return;
+        }
+    rpc_reply_json(st, cJSON_Parse("{\"untagged\":[],\"deleted\":[\"" FAKE_IMAGE_ID "\"]}"));
+}
+
+static void on_untag(struct rpc_stream *st, void *arg)
+{
+    (void)arg;
+    cJSON *doc = json_new_obj();
+    json_add_str(doc, "untagged", rpc_stream_query(st, "ref"));
+    rpc_reply_json(st, doc);
+}
+
 static void on_networks(struct rpc_stream *st, void *arg)
 {
     (void)arg;
@@ -678,6 +698,8 @@ static const struct rpc_route routes[] = {
     {"GET", "/v1/content/{digest}", RPC_BODY_NONE_OR_JSON, on_content_get},
     {"PUT", "/v1/content/{digest}", RPC_BODY_STREAM, on_content_put},
     {"GET", "/v1/images/{id}", RPC_BODY_NONE_OR_JSON, on_image},
+    {"DELETE", "/v1/images/{id}", RPC_BODY_NONE_OR_JSON, on_image_delete},
+    {"DELETE", "/v1/refs", RPC_BODY_NONE_OR_JSON, on_untag},
     {"GET", "/v1/networks", RPC_BODY_NONE_OR_JSON, on_networks},
     {"POST", "/v1/containers", RPC_BODY_NONE_OR_JSON, on_create},
     {"GET", "/v1/containers", RPC_BODY_NONE_OR_JSON, on_list},
