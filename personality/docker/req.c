@@ -36,22 +36,28 @@ static char *decode(const char *s, size_t len, bool plus_is_blank)
     return docker_text_utf8(vic_buf_str(&b), b.len);
 }
 
-static char **parse_query(const char *s)
+/* False: there are more than DOCKER_QUERY_MAX. */
+static bool parse_query(const char *s, char ***ret_query)
 {
-    char **v = NULL;
+    size_t n = 1;
+    for (const char *c = s; *c; c++)
+        n += *c == '&';
+    if (n > DOCKER_QUERY_MAX)
+        return false;
+    char **v = vic_xalloc((2 * n + 1) * sizeof(*v));
+    *ret_query = v;
     while (*s) {
         size_t len = strcspn(s, "&");
         const char *eq = memchr(s, '=', len);
         size_t name_len = eq ? (size_t)(eq - s) : len;
         if (len > 0) {
-            auto_free char *name = decode(s, name_len, true);
-            auto_free char *value = eq ? decode(eq + 1, len - name_len - 1, true) : vic_xstrdup("");
-            v = vic_strv_append(vic_strv_append(v, name), value);
+            *v++ = decode(s, name_len, true);
+            *v++ = eq ? decode(eq + 1, len - name_len - 1, true) : vic_xstrdup("");
         }
         s += len;
         s += *s == '&';
     }
-    return v;
+    return true;
 }
 
 struct docker_req *docker_req_new(struct docker *d, const char *target)
@@ -62,7 +68,7 @@ struct docker_req *docker_req_new(struct docker *d, const char *target)
     r->refs = 1;
     r->path = decode(target, path_len, false);
     if (target[path_len] == '?')
-        r->query = parse_query(target + path_len + 1);
+        r->has_long_query = !parse_query(target + path_len + 1, &r->query);
     return r;
 }
 

@@ -22,6 +22,8 @@
 #define DOCKER_STREAM_HIGH (256u << 10) /* a stream's source stops at this many unsent bytes ... */
 #define DOCKER_STREAM_LOW (64u << 10)   /* ... and goes on below this */
 
+#define DOCKER_QUERY_MAX 256 /* parameters of one query; more get 400 */
+
 enum docker_method {
     DOCKER_GET = 1,
     DOCKER_HEAD,
@@ -59,7 +61,8 @@ struct docker_req {
     struct vic_buf body; /* there while the handler runs, not later */
 
     /* private to req.c, reply.c and server.c */
-    char **query; /* owned vector: name, value, name, value ... */
+    char **query;        /* owned vector: name, value, name, value ... */
+    bool has_long_query; /* and therefore none */
     unsigned refs;
     struct docker_conn *link; /* NULL once the request is over */
     bool is_gone;

@@ -97,6 +97,11 @@ static void redirect(struct docker_req *r, const char *clean)
 
 void docker_route(struct docker_req *r)
 {
+    if (r->has_long_query) {
+        docker_reply_errorf(r, VIC_ERR_INVALID, "the query has more than %d parameters",
+                            DOCKER_QUERY_MAX);
+        return;
+    }
     auto_free char *clean = docker_route_clean(r->path);
     if (clean) {
         redirect(r, clean);

@@ -233,3 +233,10 @@ END
     run -0 api DELETE '/v1.50/images/busybox?force=1'
     answers 200 '{"Deleted":"sha256:1111'
 }
+
+@test "a query of too many parameters is refused" {
+    run -0 api GET "/v1.50/images/json?$(printf 'a=1&%.0s' {1..255})shared-size=1"
+    answers 200 '"SharedSize":1024'
+    run -0 api GET "/v1.50/images/json?$(printf 'a=1&%.0s' {1..256})shared-size=1"
+    answers 400 'the query has more than 256 parameters'
+}
