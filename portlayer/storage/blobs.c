@@ -10,6 +10,7 @@
 #include "lib/base/str.h"
 #include "portlayer/api.h"
 #include "portlayer/storage/content.h"
+#include "portlayer/storage/room.h"
 #include "portlayer/storage/store.h"
 
 #define READ_CHUNK (128u << 10)
@@ -65,8 +66,10 @@ static int upload_open(struct upload *u, struct vic_err *err)
         *err = missing;
         return r;
     }
-    if (r < 0)
-        return pl_ingest_open(dir, u->digest, u->size, &u->ingest, err);
+    if (r < 0) {
+        r = pl_room_check(dir, u->size, err);
+        return r < 0 ? r : pl_ingest_open(dir, u->digest, u->size, &u->ingest, err);
+    }
     if (size != u->size)
         return vic_fail(err, VIC_ERR_INVALID, 0, "content '%s' has %llu bytes, not %llu", u->digest,
                         (unsigned long long)size, (unsigned long long)u->size);
@@ -77,11 +80,13 @@ static int upload_open(struct upload *u, struct vic_err *err)
 static int upload_work(void *arg, struct vic_err *err)
 {
     struct upload *u = arg;
+    int r;
     switch (u->step) {
     case UPLOAD_OPEN:
         return upload_open(u, err);
     case UPLOAD_WRITE:
-        return pl_ingest_write(u->ingest, u->writing.data, u->writing.len, err);
+        r = pl_room_check(u->s->content_dir, u->writing.len, err);
+        return r < 0 ? r : pl_ingest_write(u->ingest, u->writing.data, u->writing.len, err);
     case UPLOAD_FINISH:
         return pl_ingest_finish(u->ingest, err);
     }

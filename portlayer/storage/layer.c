@@ -9,21 +9,23 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/base/id.h"
 #include "lib/base/str.h"
 #include "lib/json/json.h"
+#include "portlayer/storage/room.h"
 #include "portlayer/storage/spawn.h"
 
 #define STALE_PREFIX "tmp-"
 #define TOOL_TIMEOUT_MS 60000u
 /* vic-layer says something five times a second; its last writes may take a while. */
-#define STALL_TIMEOUT_MS 120000
+#define STALL_TIMEOUT_MS 120000u
+#define ROOM_EVERY_MS 200 /* is looked for while a layer is written */
 #define LINE_MAX_BYTES 4096u
 #define LAYER_OPTIONS "cluster_size=64k"
 /* A new disk reads as zeros, so the tables count as cleared and the guest has none to clear.  Identifiers
@@ -209,16 +211,6 @@ static int start_nbd(struct job *j, const char *tmp, int listen_fd, struct vic_e
     return 0;
 }
 
-/* No tar can hold more than the disk, nor more than there is room for. */
-static uint64_t max_bytes(const struct pl_config *config)
-{
-    struct statvfs v;
-    uint64_t max = config->disk_size_bytes;
-    if (statvfs(config->datastore, &v) == 0 && (uint64_t)v.f_bavail * v.f_frsize < max)
-        max = (uint64_t)v.f_bavail * v.f_frsize;
-    return max;
-}
-
 static int start_worker(struct job *j, int blob_fd, int nbd_fd, struct vic_err *err)
 {
     static const char *const media[] = {
@@ -234,7 +226,7 @@ static int start_worker(struct job *j, int blob_fd, int nbd_fd, struct vic_err *
     }
     j->worker_stderr = log[0];
     auto_free char *program = vic_xasprintf("%s/vic-layer", j->config->libexec_dir);
-    auto_free char *max = vic_xasprintf("%ju", (uintmax_t)max_bytes(j->config));
+    auto_free char *max = vic_xasprintf("%ju", (uintmax_t)j->config->disk_size_bytes);
     auto_free char *uid = vic_xasprintf("%u", j->config->layer_uid);
     auto_free char *gid = vic_xasprintf("%u", j->config->layer_gid);
     bool has_user = j->config->layer_uid != (uid_t)-1;
@@ -285,17 +277,33 @@ static int take_line(struct job *j, const char *line, size_t len, struct vic_err
     return 0;
 }
 
+/* Until vic-layer says something.  What it writes, and others beside it, must not fill the datastore. */
+static int await_line(struct job *j, struct vic_err *err)
+{
+    uint64_t deadline = vic_clock_monotonic_ms() + STALL_TIMEOUT_MS;
+    for (;;) {
+        int r = pl_room_check(j->config->datastore, 0, err);
+        if (r < 0)
+            return r;
+        struct pollfd p = {.fd = j->worker_stdout, .events = POLLIN};
+        r = poll(&p, 1, ROOM_EVERY_MS);
+        if (r != 0)
+            return 0; /* the read says what is wrong */
+        if (vic_clock_monotonic_ms() > deadline)
+            return vic_fail(err, VIC_ERR_INTERNAL, ETIMEDOUT, "vic-layer makes no progress");
+    }
+}
+
 /* Reads what vic-layer says until it closes its end. */
 static int follow_worker(struct job *j, struct vic_err *err)
 {
     char text[LINE_MAX_BYTES];
     size_t have = 0;
     for (;;) {
-        struct pollfd p = {.fd = j->worker_stdout, .events = POLLIN};
-        int r = poll(&p, 1, STALL_TIMEOUT_MS);
-        if (r == 0)
-            return vic_fail(err, VIC_ERR_INTERNAL, ETIMEDOUT, "vic-layer makes no progress");
-        ssize_t n = r < 0 ? -1 : read(j->worker_stdout, text + have, sizeof(text) - have);
+        int r = await_line(j, err);
+        if (r < 0)
+            return r;
+        ssize_t n = read(j->worker_stdout, text + have, sizeof(text) - have);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -376,7 +384,9 @@ int pl_layer_apply(const struct pl_config *config, const struct pl_layer_apply *
     auto_close int blob_fd = open(apply->blob_path, O_RDONLY | O_CLOEXEC);
     if (blob_fd < 0)
         return vic_fail_errno(err, errno, "open '%s'", apply->blob_path);
-    int r = create_file(config, apply, tmp, err);
+    int r = pl_room_check(config->datastore, 0, err);
+    if (r == 0)
+        r = create_file(config, apply, tmp, err);
     if (r < 0)
         return r;
     auto_close int listen_fd = -EBADF;

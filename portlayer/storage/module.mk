@@ -10,7 +10,7 @@ vic-layer_SRC := vl_main.c
 vic-layer_LIBS := viclayer json base
 vic-layer_LDLIBS := $(viclayer_LDLIBS) -lcjson
 # The port layer's end of it.
-portlayer_SRC += storage/layer.c storage/spawn.c
+portlayer_SRC += storage/layer.c storage/room.c storage/spawn.c
 # Content store, images and disks.
 portlayer_SRC += storage/blobs.c storage/commit.c storage/content.c storage/disk.c storage/facts.c \
                  storage/gc.c storage/image.c storage/images.c storage/index.c storage/storage.c

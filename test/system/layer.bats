@@ -181,3 +181,21 @@ refused() { # EXPECTED MEDIA FILE [DIFF_ID]
     apply # removes what was left
     nothing_left
 }
+
+@test "a layer that would fill the datastore stops, and nothing is left" {
+    # A file system that may fill by 100 MiB before what is kept is touched.
+    make_tar "$STORE/large.tar" "
+import random
+for i in range(8):
+    add('f%d' % i, data=random.Random(i).randbytes(64 << 20))"
+    mkdir "$STORE/small"
+    run unshare -m sh -c '
+        mount -t tmpfs -o size=1124m,mode=0711 tmpfs "$2/small" || exit 9
+        timeout 300 "$1/layer-apply" --datastore "$2/small" --libexec "$1" --user "$3" "none=$4=$2/large.tar"
+        echo "status $?"
+        find "$2/small/layers" -name "tmp-*"' sh "$BIN" "$STORE" "$WORKER" "$(diff_id "$STORE/large.tar")"
+    rm -rf "$STORE/large.tar" "$STORE/small"
+    echo "$output"
+    [[ $output == *"no space left in the datastore"* && $output == *"status 1" ]]
+    nothing_left
+}

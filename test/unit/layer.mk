@@ -7,5 +7,6 @@ test_layer_tar_LDLIBS = -lcmocka $(viclayer_LDLIBS)
 TESTS += test_layer
 test_layer_DIR := test/unit
 test_layer_SRC := test_layer.c
+test_layer_LDFLAGS := -Wl,--wrap=statvfs
 test_layer_LIBS := portlayer host json base
 test_layer_LDLIBS := -lcmocka -lcjson -lcrypto

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -16,10 +17,64 @@
 #include "lib/base/alloc.h"
 #include "lib/base/file.h"
 #include "portlayer/storage/layer.h"
+#include "portlayer/storage/room.h"
 #include "portlayer/storage/spawn.h"
 
 #define D16(c) c c c c c c c c c c c c c c c c
 #define DIGEST(c) "sha256:" D16(c) D16(c) D16(c) D16(c)
+
+/* A file system of that many MiB, with so many free. */
+static uint64_t size_mib;
+static uint64_t free_mib;
+
+int __wrap_statvfs(const char *path, struct statvfs *v);
+
+int __wrap_statvfs(const char *path, struct statvfs *v)
+{
+    (void)path;
+    *v = (struct statvfs){.f_frsize = 1 << 20, .f_blocks = size_mib, .f_bavail = free_mib};
+    return 0;
+}
+
+static void test_room_is_kept_for_containers(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t size_mib;
+        uint64_t free_mib;
+        uint64_t more_mib;
+        bool is_refused;
+    } rows[] = {
+        {10000, 1024, 0, false},   {10000, 1023, 0, true},      {10000, 2024, 1000, false},
+        {10000, 2024, 1001, true}, {100000, 5000, 0, false},    {100000, 4999, 0, true},
+        {1000, 1000, 0, true},     {100000, 6000, 1000, false}, {100000, 6000, 1001, true},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct vic_err err = {0};
+        size_mib = rows[i].size_mib;
+        free_mib = rows[i].free_mib;
+        int r = pl_room_check("/d", rows[i].more_mib << 20, &err);
+        assert_int_equal(r, rows[i].is_refused ? -ENOSPC : 0);
+        if (r < 0)
+            assert_non_null(strstr(err.message, "no space left in the datastore"));
+    }
+}
+
+static void test_a_layer_is_not_begun_without_room(void **state)
+{
+    (void)state;
+    char store[] = "/tmp/test_layer.XXXXXX";
+    assert_non_null(mkdtemp(store));
+    const struct pl_config config = {.datastore = store, .disk_size_bytes = 1 << 20};
+    const struct pl_layer_apply apply = {
+        .chain_id = DIGEST("a"), .diff_id = DIGEST("a"), .blob_path = "/dev/null"};
+    uint64_t size;
+    struct vic_err err = {0};
+    size_mib = 10000;
+    free_mib = 1000;
+    assert_int_equal(pl_layer_apply(&config, &apply, &size, &err), -ENOSPC);
+    assert_int_equal(rmdir(store), 0); /* nothing was made */
+}
 
 static void test_chain_ids_follow_the_oci_rule(void **state)
 {
@@ -98,6 +153,8 @@ static void test_a_blob_that_is_not_there_leaves_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_room_is_kept_for_containers),
+        cmocka_unit_test(test_a_layer_is_not_begun_without_room),
         cmocka_unit_test(test_chain_ids_follow_the_oci_rule),
         cmocka_unit_test(test_file_names_hold_no_colon),
         cmocka_unit_test(test_stale_files_go_and_layers_stay),

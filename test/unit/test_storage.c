@@ -1,6 +1,7 @@
 /* portlayer/storage without layers being made: content, images, references, and who keeps what. */
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -68,6 +70,19 @@ int __wrap_pl_layer_apply(const struct pl_config *config, const struct pl_layer_
     return vic_file_replace(path, "layer", 5, 0444, err);
 }
 
+static unsigned rooms_left; /* how often there is room; then there is none */
+
+int __wrap_statvfs(const char *path, struct statvfs *v);
+
+int __wrap_statvfs(const char *path, struct statvfs *v)
+{
+    (void)path;
+    bool has_room = rooms_left > 0;
+    rooms_left -= has_room;
+    *v = (struct statvfs){.f_frsize = 1 << 20, .f_blocks = 10000, .f_bavail = has_room ? 9000 : 9};
+    return 0;
+}
+
 static char events[512];
 
 void __wrap_pl_events_emit(struct pl_events *e, const char *type, const char *action,
@@ -105,6 +120,7 @@ static int setup(void **state)
     open_storage(f);
     applied = 0;
     bad_diff_id = NULL;
+    rooms_left = UINT_MAX;
     events[0] = '\0';
     *state = f;
     return 0;
@@ -313,6 +329,27 @@ static void test_download_waits_for_a_slow_reader(void **state)
     run(f);
     assert_int_equal(none.err.kind, VIC_ERR_NOT_FOUND);
     free(data);
+}
+
+static void test_uploads_leave_room(void **state)
+{
+    struct fixture *f = *state;
+    char digest[HOST_DIGEST_MAX];
+    host_digest_of("hello", 5, digest);
+    for (unsigned n = 0; n < 2; n++) { /* none from the beginning, or while it is written */
+        struct rpc_stream st = {.param = digest, .query = {"size", "5"}};
+        rooms_left = n;
+        ask(f, "PUT", "/v1/content/{digest}", &st);
+        run(f);
+        if (n == 1)
+            st.events->on_data(&st, (const uint8_t *)"hello", 5, st.arg);
+        run(f);
+        assert_true(st.is_over);
+        assert_int_equal(st.err.kind, VIC_ERR_INTERNAL);
+        assert_non_null(strstr(st.err.message, "no space left in the datastore"));
+        assert_int_equal(count_files(f->root, "content/blobs/sha256"), 0);
+        request_release(&st);
+    }
 }
 
 /* ---- images --------------------------------------------------------------------------------------- */
@@ -844,6 +881,7 @@ int main(void)
         TEST(test_leftovers_of_a_crash_go_at_the_start),
         TEST(test_upload_gives_window_back_only_for_what_is_written),
         TEST(test_upload_that_breaks_off_leaves_nothing),
+        TEST(test_uploads_leave_room),
         TEST(test_download_waits_for_a_slow_reader),
         TEST(test_commit_makes_an_image_and_a_restart_knows_it),
         TEST(test_layers_are_shared_and_made_once),
