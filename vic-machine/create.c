@@ -8,14 +8,18 @@
 #include "lib/base/alloc.h"
 #include "lib/base/file.h"
 #include "lib/base/id.h"
+#include "lib/base/str.h"
+#include "lib/host/work.h"
 #include "vic-machine/command.h"
 #include "vic-machine/daemon.h"
 #include "vic-machine/deploy.h"
+#include "vic-machine/forward.h"
 #include "vic-machine/validate.h"
 
 #define DEFAULT_MEMORY "1g"
 #define DEFAULT_DISK "64g"
 #define DEFAULT_CPUS_MAX 2
+#define NFT_TIMEOUT_MS 10000
 
 static bool opt_local;
 static const char *opt_name;
@@ -183,6 +187,18 @@ static int report(char *const *problems, struct vic_err *err)
                     vic_strv_len(problems), problems[1] ? "s" : "");
 }
 
+/* Not a problem: the operator's rules may let containers through all the same. */
+static void warn_of_filters(void)
+{
+    static const char *const nft[] = {"nft", "-j", "list", "chains", NULL};
+    auto_free char *chains = NULL;
+    auto_strv char **warnings = NULL;
+    if (host_run(nft, -1, NFT_TIMEOUT_MS, &chains, NULL) == 0 && chains)
+        mach_forward_warnings(chains, &warnings);
+    for (char **w = warnings; w && *w; w++)
+        (void)fprintf(stderr, "warning: %s\n", *w);
+}
+
 static int run(int argc, char **argv, struct vic_err *err)
 {
     auto_vch struct mach_vch v = {0};
@@ -217,6 +233,7 @@ static int run(int argc, char **argv, struct vic_err *err)
     }
     printf("VCH '%s' (%s) is up.\n\nDOCKER_HOST=%s\n\ndocker -H %s info\n", v.name, v.id, v.listen,
            v.listen);
+    warn_of_filters();
     return 0;
 }
 

@@ -1,7 +1,7 @@
 # Everything but main() is a library, so that tests can link it.
 LIBS += machine
 machine_DIR := vic-machine
-machine_SRC := apparmor.c ask.c create.c daemon.c delete.c deploy.c inspect.c libvirtd.c listen_url.c ls.c start.c stop.c \
+machine_SRC := apparmor.c ask.c create.c daemon.c delete.c deploy.c forward.c inspect.c libvirtd.c listen_url.c ls.c start.c stop.c \
                validate.c vch.c
 
 PROGS += vic-machine

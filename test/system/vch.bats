@@ -158,6 +158,17 @@ sys.stdin.read()' 3>&-; }
     expect_nothing_of other "$id"
 }
 
+@test "create warns of a packet filter that drops what containers send" {
+    mkdir "$BATS_TEST_TMPDIR/bin" # a real one would cut off the containers of other tests
+    cat >"$BATS_TEST_TMPDIR/bin/nft" <<'END'
+#!/bin/sh
+echo '{"nftables":[{"chain":{"family":"ip","table":"filter","name":"FORWARD","hook":"forward","policy":"drop"}}]}'
+END
+    chmod 755 "$BATS_TEST_TMPDIR/bin/nft"
+    PATH=$BATS_TEST_TMPDIR/bin:$PATH run -0 machine create --local --name other --iso "$VIC_ISO"
+    expect "warning: the packet filter 'ip filter FORWARD' drops"
+}
+
 @test "tcp on loopback is served" {
     port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
     machine create --local --name other --iso "$VIC_ISO" --listen "tcp://127.0.0.1:$port"

@@ -15,6 +15,7 @@
 #include "lib/base/file.h"
 #include "vic-machine/apparmor.h"
 #include "vic-machine/daemon.h"
+#include "vic-machine/forward.h"
 #include "vic-machine/listen_url.h"
 #include "vic-machine/vch.h"
 
@@ -156,6 +157,41 @@ static void apparmor_is_asked_for_its_rule_only_where_it_is_on(void **state)
     assert_false(mach_apparmor_lacks_rule("/nonexistent", without));
 }
 
+static void filters_that_drop_what_is_forwarded_are_named(void **state)
+{
+    (void)state;
+#define CHAIN(family, table, hook, policy)                                                         \
+    "{\"chain\":{\"family\":\"" family "\",\"table\":\"" table                                     \
+    "\",\"name\":\"FORWARD\",\"hook\":\"" hook "\",\"policy\":\"" policy "\"}}"
+    static const struct {
+        const char *json;
+        const char *wanted; /* NULL: nothing to say */
+    } rows[] = {
+        {"{\"nftables\":[{\"metainfo\":{}}," CHAIN("ip", "filter", "forward", "drop") "]}",
+         "nft insert rule ip filter FORWARD iifname \"vb*\" accept"},
+        {"{\"nftables\":[" CHAIN("inet", "fw", "forward", "drop") "]}", "'inet fw FORWARD'"},
+        {"{\"nftables\":[" CHAIN("ip", "filter", "forward", "accept") "]}", NULL},
+        {"{\"nftables\":[" CHAIN("ip", "filter", "input", "drop") "]}", NULL},
+        {"{\"nftables\":[" CHAIN("ip6", "filter", "forward", "drop") "]}", NULL},
+        {"{\"nftables\":[" CHAIN("inet", "vic_0123abcd", "forward", "drop") "]}", NULL},
+        {"{\"nftables\":[{\"chain\":{\"family\":\"ip\",\"table\":\"filter\",\"name\":\"mine\"}}]}",
+         NULL},
+        {"{\"nftables\":{\"chain\":5}}", NULL},
+        {"[]", NULL},
+        {"", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        auto_strv char **warnings = NULL;
+        mach_forward_warnings(rows[i].json, &warnings);
+        if (!rows[i].wanted) {
+            assert_null(warnings);
+            continue;
+        }
+        assert_int_equal(vic_strv_len(warnings), 1);
+        assert_non_null(strstr(warnings[0], rows[i].wanted));
+    }
+}
+
 static int make_dir(void **state)
 {
     (void)state;
@@ -177,6 +213,7 @@ int main(void)
         cmocka_unit_test(a_damaged_configuration_is_named),
         cmocka_unit_test(a_pid_file_names_one_process_and_no_other),
         cmocka_unit_test(apparmor_is_asked_for_its_rule_only_where_it_is_on),
+        cmocka_unit_test(filters_that_drop_what_is_forwarded_are_named),
     };
     return cmocka_run_group_tests_name("machine", tests, make_dir, remove_dir);
 }
