@@ -231,6 +231,7 @@ int main(int argc, char **argv)
         return 2;
     }
     vic_log_init("vic-portlayer", level);
+    vic_log_cap(VIC_LOG_MAX);
     (void)setenv("UV_THREADPOOL_SIZE", WORKERS, 0);
     r = run(datastore, only_wipe, &err);
     if (r < 0)

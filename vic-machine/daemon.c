@@ -158,7 +158,7 @@ int mach_daemon_start(const struct mach_daemon *d, pid_t *ret_pid, struct vic_er
     auto_close int program_fd = open_program(d->program, err);
     if (program_fd < 0)
         return program_fd;
-    auto_close int log_fd = open(d->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    auto_close int log_fd = open(d->log_path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
     if (log_fd < 0)
         return vic_fail_errno(err, errno, "open log '%s'", d->log_path);
     pid_t pid = fork();

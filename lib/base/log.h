@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stddef.h>
+
 enum vic_log_level {
     VIC_DEBUG,
     VIC_INFO,
@@ -15,6 +17,13 @@ enum vic_log_level {
 
 /* The program's name stands in each line; call once from main(). */
 void vic_log_init(const char *program, enum vic_log_level lowest);
+
+/*
+ * Keeps a log file from growing without end: past max_bytes only its last half is kept.  For daemons, whose stderr is
+ * a file of their own, opened for reading too and for appending; any other stderr is left alone.
+ */
+#define VIC_LOG_MAX (16u << 20)
+void vic_log_cap(size_t max_bytes);
 
 /* subject: what kind of thing ("container"); id: which (NULL if there is only one). */
 void vic_log(enum vic_log_level level, const char *subject, const char *id, const char *fmt, ...)

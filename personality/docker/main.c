@@ -90,6 +90,7 @@ int main(int argc, char **argv)
         return 2;
     }
     vic_log_init("vic-docker", level);
+    vic_log_cap(VIC_LOG_MAX);
     if (serve(config, &err) < 0) {
         vic_log(VIC_ERROR, "docker", NULL, "%s", err.message);
         return 1;

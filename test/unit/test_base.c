@@ -1,11 +1,15 @@
 /* lib/base without files: errors, buffers, strings, maps, time, command lines, records. */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -445,6 +449,64 @@ static void what_is_no_record_is_refused(void **state)
     assert_int_equal(vic_record_decode((const uint8_t *)"X", 1, &out), -EBADMSG);
 }
 
+static off_t stderr_size(void)
+{
+    struct stat st;
+    assert_int_equal(fstat(STDERR_FILENO, &st), 0);
+    return st.st_size;
+}
+
+/* Replaces stderr by a new file opened so, logs n lines under a cap, and gives stderr back. */
+static char *logged(int flags, size_t max_bytes, int n, off_t *ret_size)
+{
+    char path[] = "/tmp/vic-log-XXXXXX";
+    int made = mkstemp(path);
+    int file = open(path, flags | O_CLOEXEC);
+    int saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    assert_true(made >= 0 && file >= 0 && saved >= 0);
+    assert_int_equal(dup2(file, STDERR_FILENO), STDERR_FILENO);
+    vic_log_cap(max_bytes);
+    off_t most = 0;
+    for (int i = 0; i < n; i++) {
+        vic_log(VIC_ERROR, "test", NULL, "line %d", i);
+        most = stderr_size() > most ? stderr_size() : most;
+    }
+    *ret_size = most;
+    vic_log_cap(0);
+    assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+    char *text = vic_xalloc((size_t)most + 1);
+    assert_true(pread(made, text, (size_t)most, 0) > 0);
+    (void)unlink(path);
+    (void)close(made);
+    (void)close(file);
+    (void)close(saved);
+    return text;
+}
+
+static void a_daemons_log_is_cut_to_its_last_half_at_a_line(void **state)
+{
+    (void)state;
+    off_t size = 0;
+    auto_free char *text = logged(O_RDWR | O_APPEND, 8192, 1000, &size);
+    assert_true(size <= 8192);
+    assert_true(strlen(text) >= 4096 - 100);     /* never less than half, but for a line */
+    assert_int_equal(strncmp(text, "20", 2), 0); /* a line's time */
+    assert_non_null(strstr(text, ": line 999\n"));
+    assert_null(strstr(text, ": line 0\n"));
+}
+
+static void a_stderr_that_is_no_daemons_log_is_not_cut(void **state)
+{
+    (void)state;
+    static const int flags[] = {O_RDWR, O_WRONLY | O_APPEND};
+    for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+        off_t size = 0;
+        auto_free char *text = logged(flags[i], 8192, 1000, &size);
+        assert_true(size > 8192);
+        assert_non_null(strstr(text, ": line 0\n"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -463,6 +525,8 @@ int main(void)
         cmocka_unit_test(what_is_no_time_is_refused),
         cmocka_unit_test(options_are_read_in_every_form),
         cmocka_unit_test(log_levels_have_names),
+        cmocka_unit_test(a_daemons_log_is_cut_to_its_last_half_at_a_line),
+        cmocka_unit_test(a_stderr_that_is_no_daemons_log_is_not_cut),
         cmocka_unit_test(records_round_trip_and_wait_for_their_header),
         cmocka_unit_test(what_is_no_record_is_refused),
     };
