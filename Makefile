@@ -95,14 +95,15 @@ check: all test lint cli
 cli: all
 	$(Q)O=$(abspath $(O)) tools/run-bats test/cli
 
-## system   real VMs through the docker CLI: root; KVM or software emulation
+## system   real VMs through the docker CLI: root; KVM or software emulation; JOBS shares at once (2)
+JOBS ?= 2
 system: all iso
-	$(Q)O=$(abspath $(O)) tools/run-bats test/system
+	$(Q)O=$(abspath $(O)) JOBS=$(JOBS) tools/run-bats test/system
 
 ## system-asan  a selection of the system tests with programs under sanitizers, in build-asan: root
-SYSTEM_ASAN := $(addprefix test/system/,http.bats run.bats)
+SYSTEM_ASAN := $(addprefix test/system/,http.bats network.bats observe.bats registry.bats run.bats)
 system-asan: iso asan-programs
-	$(Q)O=$(abspath build-asan) VIC_ISO=$(abspath $(O))/iso tools/run-bats $(SYSTEM_ASAN)
+	$(Q)O=$(abspath build-asan) VIC_ISO=$(abspath $(O))/iso JOBS=$(JOBS) tools/run-bats $(SYSTEM_ASAN)
 asan-programs:
 	$(Q)$(MAKE) O=build-asan SAN=address,undefined CFLAGS='-O1 -g' all
 

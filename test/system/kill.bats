@@ -1,5 +1,6 @@
 # Nothing is lost when anything is killed: output, exit codes and state are right afterwards, and no VM,
 # tap, folder, name or filter rule is left over.
+# bats file_tags=alone
 load common
 
 teardown() {
