@@ -142,3 +142,23 @@ quickstart --undo
 if kill -0 "$!"; then exit 1; fi
 END
 }
+
+@test "--undo keeps libvirtd while it has VMs of others" {
+    fake virsh <<'END'
+cat "$T/vms" 2>/dev/null
+END
+    elsewhere <<'END'
+cut_short
+cp /bin/sleep "$T/libvirtd"
+"$T/libvirtd" 600 &
+echo "$!" >/run/libvirtd.pid
+printf 'theirs\n\n' >"$T/vms"
+quickstart --undo | grep 'another VM'
+kill -0 "$!"
+same "vic-docker vic-layer" "$(users)"
+rm "$T/vms"
+quickstart --undo
+if kill -0 "$!"; then exit 1; fi
+same "" "$(users)"
+END
+}
