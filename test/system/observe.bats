@@ -97,9 +97,10 @@ names() { dk ps -a --filter "name=obs-" --format '{{.Names}}' "$@" | sort | xarg
 @test "events: each once, in order, replayed for what happened while nobody listened" {
     since=$(date +%s)
     dk run --rm --name obs-events --label l=1 busybox true
-    run -0 dk events --since "$since" --until "$(($(date +%s) + 1))" --filter container=obs-events --format '{{.Action}}'
+    until=$(($(date +%s) + 1))
+    run -0 dk events --since "$since" --until "$until" --filter container=obs-events --format '{{.Action}}'
     equal "create attach start die destroy" "$(xargs <<<"${output//network*/}")"
-    run -0 dk events --since "$since" --until "$(date +%s)" --filter container=obs-events --filter event=die \
+    run -0 dk events --since "$since" --until "$until" --filter container=obs-events --filter event=die \
         --format '{{.Actor.Attributes.exitCode}} {{.Actor.Attributes.name}} {{.Actor.Attributes.image}} {{.Actor.Attributes.l}}'
     equal "0 obs-events busybox 1" "$output"
 }

@@ -19,7 +19,7 @@ host() {
     head /run/libvirtd.pid /run/virtlogd.pid
     # shellcheck disable=SC2016 # dpkg's own variables
     dpkg-query -W -f '${Package} ${Status}\n'
-    find /etc -newer "$BATS_TEST_TMPDIR/started" -type f
+    find /etc -path /etc/libvirt/qemu/networks -prune -o -newer "$BATS_TEST_TMPDIR/started" -type f -print
     find "$(realpath "$O")" "$VIC_IMAGES" -maxdepth 2 ! -name '.*' | sort
     find "$BATS_TEST_TMPDIR/home" -mindepth 1
 }
@@ -42,7 +42,7 @@ host() {
     equal undo "$(ls "$QUICKSTART_ROOT")" # its notes
     [ ! -e "/run/vic/$id" ]
     for list in 'virsh -q -c qemu:///system list --all --name' 'virsh -q -c qemu:///system net-list --all --name' \
-        'nft list tables' 'ls /var/log/libvirt/qemu /var/lib/libvirt/dnsmasq'; do
+        'nft list tables' 'ls /var/log/libvirt/qemu /var/lib/libvirt/dnsmasq /etc/libvirt/qemu/networks'; do
         # shellcheck disable=SC2086 # a command and its words
         run -0 $list
         [[ $output != *"$id"* ]]
