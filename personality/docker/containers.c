@@ -220,7 +220,11 @@ static void add_identity(cJSON *out, const cJSON *container)
     static const char *const unlabelled[] = {"MountLabel", "ProcessLabel", "AppArmorProfile"};
     for (size_t i = 0; i < ARRAY_SIZE(unlabelled); i++)
         json_add_str(out, unlabelled[i], "");
-    json_add_null(out, "ExecIDs");
+    const cJSON *execs = json_member(container, "execs");
+    if (execs && execs->child)
+        json_add(out, "ExecIDs", json_dup(execs));
+    else
+        json_add_null(out, "ExecIDs");
 }
 
 cJSON *docker_inspect_json(const cJSON *container, bool with_size)

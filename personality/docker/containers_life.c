@@ -7,10 +7,10 @@
 #include "personality/docker/convert.h"
 #include "personality/docker/handlers.h"
 #include "personality/docker/intent.h"
+#include "personality/docker/size.h"
 #include "personality/docker/text.h"
 
 #define START_BODY_MAX 7 /* bytes: as Docker allows; a JSON object that says something is longer */
-#define TERMINAL_MAX 65535
 
 /* ---- start ------------------------------------------------------------------------------------------ */
 
@@ -60,13 +60,12 @@ static void on_container_to_start(struct docker_req *r, const struct vic_err *er
     }
     cJSON *body = json_new_obj();
     auto_json cJSON *said = docker_create_document(doc);
-    const cJSON *size = json_member(json_member(said, "HostConfig"), "ConsoleSize");
-    const cJSON *height = size ? size->child : NULL;
-    const cJSON *width = height ? height->next : NULL;
-    if (width && width->valuedouble > 0 && height->valuedouble > 0) {
+    unsigned width;
+    unsigned height;
+    if (docker_size_get(json_member(said, "HostConfig"), &width, &height)) {
         cJSON *console = json_add_obj(body, "console");
-        json_add_i64(console, "width", (int64_t)width->valuedouble);
-        json_add_i64(console, "height", (int64_t)height->valuedouble);
+        json_add_i64(console, "width", width);
+        json_add_i64(console, "height", height);
     }
     auto_free char *path =
         docker_intent_path("/v1/containers/%s/start", json_str(doc, "id", r->name));
@@ -255,26 +254,16 @@ static void on_resized(struct docker_req *r, const struct vic_err *err, const cJ
 
 void docker_container_resize(struct docker_req *r)
 {
+    cJSON *body = NULL;
+    struct vic_err err;
     if (!docker_need_name(r))
         return;
-    static const struct {
-        const char *query;
-        const char *word;
-        const char *member;
-    } sides[] = {{"h", "height", "height"}, {"w", "width", "width"}};
-    auto_json cJSON *body = json_new_obj();
-    for (size_t i = 0; i < ARRAY_SIZE(sides); i++) {
-        const char *text = docker_req_query_or(r, sides[i].query, "");
-        uint64_t n = 0;
-        if (vic_str_to_u64(text, 0, TERMINAL_MAX, &n) < 0) {
-            docker_reply_errorf(r, VIC_ERR_INVALID, "invalid resize %s \"%s\": invalid syntax",
-                                sides[i].word, text);
-            return;
-        }
-        json_add_i64(body, sides[i].member, (int64_t)n);
+    if (docker_size_from_query(r, &body, &err) < 0) {
+        docker_reply_error(r, &err);
+        return;
     }
     auto_free char *path = docker_intent_path("/v1/containers/%s/resize", r->name);
-    docker_intent(r, "POST", path, TAKE_PTR(body), on_resized, NULL);
+    docker_intent(r, "POST", path, body, on_resized, NULL);
 }
 
 /* ---- remove ----------------------------------------------------------------------------------------------- */

@@ -10,6 +10,7 @@
 #include "lib/base/banned.h"
 #include "lib/base/str.h"
 #include "personality/docker/fields.h"
+#include "personality/docker/size.h"
 #include "portlayer/api.h"
 
 #define HOSTNAME_MAX 63
@@ -76,8 +77,7 @@ static int check_strings(const cJSON *v, const char *path, struct vic_err *err)
     return 0;
 }
 
-/* Cmd and Entrypoint may be one string. */
-static int check_command(cJSON *body, const char *member, struct vic_err *err)
+int docker_command_check(cJSON *body, const char *member, struct vic_err *err)
 {
     cJSON *v = cJSON_GetObjectItemCaseSensitive(body, member);
     if (cJSON_IsString(v)) {
@@ -89,7 +89,7 @@ static int check_command(cJSON *body, const char *member, struct vic_err *err)
     return check_strings(json_member(body, member), member, err);
 }
 
-static int check_env(const cJSON *body, struct vic_err *err)
+int docker_env_check(const cJSON *body, struct vic_err *err)
 {
     const cJSON *env = json_member(body, "Env");
     int r = check_strings(env, "Env", err);
@@ -196,9 +196,10 @@ static int check_config(cJSON *body, struct vic_err *err)
         r = json_get_bool(body, "", bools[i], &flag, err);
     for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(strings); i++)
         r = json_get_str(body, "", strings[i], &text, err);
-    if (r < 0 || (r = check_command(body, "Cmd", err)) < 0 ||
-        (r = check_command(body, "Entrypoint", err)) < 0 || (r = check_env(body, err)) < 0 ||
-        (r = check_maps(body, err)) < 0 || (r = check_hostname(body, err)) < 0)
+    if (r < 0 || (r = docker_command_check(body, "Cmd", err)) < 0 ||
+        (r = docker_command_check(body, "Entrypoint", err)) < 0 ||
+        (r = docker_env_check(body, err)) < 0 || (r = check_maps(body, err)) < 0 ||
+        (r = check_hostname(body, err)) < 0)
         return r;
     int64_t timeout = 0;
     r = json_get_i64(body, "", "StopTimeout", INT32_MIN, INT32_MAX, &timeout, err);
@@ -312,25 +313,6 @@ static int check_dns(const cJSON *host, struct vic_err *err)
     return 0;
 }
 
-static int check_console(const cJSON *host, struct vic_err *err)
-{
-    const cJSON *size;
-    int r = json_get_arr(host, "HostConfig", "ConsoleSize", &size, err);
-    if (r < 0 || !size)
-        return r;
-    const cJSON *e;
-    cJSON_ArrayForEach(e, size)
-    {
-        if (!cJSON_IsNumber(e) || e->valuedouble < 0 || e->valuedouble > UINT16_MAX)
-            return vic_fail(err, VIC_ERR_INVALID, 0,
-                            "HostConfig.ConsoleSize: expected [height, width]");
-    }
-    if (cJSON_GetArraySize(size) != 2)
-        return vic_fail(err, VIC_ERR_INVALID, 0,
-                        "HostConfig.ConsoleSize: expected [height, width]");
-    return 0;
-}
-
 static int check_host(cJSON *body, struct vic_err *err)
 {
     cJSON *host = cJSON_GetObjectItemCaseSensitive(body, "HostConfig");
@@ -342,7 +324,7 @@ static int check_host(cJSON *body, struct vic_err *err)
     int r = docker_fields_check(host, DOCKER_FIELD_HOST, err);
     if (r < 0 || (r = check_restart(host, err)) < 0 || (r = check_log(host, err)) < 0 ||
         (r = check_network_mode(host, err)) < 0 || (r = check_hosts(host, err)) < 0 ||
-        (r = check_dns(host, err)) < 0 || (r = check_console(host, err)) < 0 ||
+        (r = check_dns(host, err)) < 0 || (r = docker_size_check(host, "HostConfig", err)) < 0 ||
         (r = json_get_bool(host, "HostConfig", "AutoRemove", &flag, err)) < 0)
         return r;
     return check_string_map(host, "HostConfig", "Annotations", err);

@@ -23,6 +23,9 @@ int docker_convert_merge(const cJSON *body, const cJSON *image_config, struct do
 cJSON *docker_convert_request(const struct docker_create *c, const char *name, const char *image_id,
                               const char *ref, struct vic_err *err);
 
+/* Cmd, Entrypoint: an array of strings; one string becomes such an array. */
+int docker_command_check(cJSON *body, const char *member, struct vic_err *err);
+int docker_env_check(const cJSON *body, struct vic_err *err);
 /* A signal's name or number as Docker takes it. */
 bool docker_signal_is_valid(const char *text);
 /* Names of containers: INVALID in Docker's words.  A leading slash must be gone already. */

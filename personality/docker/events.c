@@ -35,7 +35,7 @@ static cJSON *attributes_json(const cJSON *event)
     static const struct {
         const char *ours;
         const char *docker;
-    } names[] = {{"exit_code", "exitCode"}, {"old_name", "oldName"}};
+    } names[] = {{"exit_code", "exitCode"}, {"old_name", "oldName"}, {"exec_id", "execID"}};
     cJSON *out = json_new_obj();
     const cJSON *a;
     cJSON_ArrayForEach(a, json_member(event, "attributes"))
@@ -54,6 +54,18 @@ static cJSON *attributes_json(const cJSON *event)
     return out;
 }
 
+/* Docker tells an exec's command with the action. */
+static char *action_of(const cJSON *event, cJSON *attributes)
+{
+    const char *action = json_str(event, "action", "");
+    const char *command = json_str(attributes, "exec_command", "");
+    if (strcmp(action, "exec_create") != 0 && strcmp(action, "exec_start") != 0)
+        return vic_xstrdup(action);
+    char *told = vic_xasprintf("%s: %s", action, command);
+    cJSON_DeleteItemFromObjectCaseSensitive(attributes, "exec_command");
+    return told;
+}
+
 /* Docker names images in events as people do. */
 static void name_image(cJSON *attributes)
 {
@@ -69,10 +81,10 @@ static void name_image(cJSON *attributes)
 cJSON *docker_event_json(const cJSON *event)
 {
     const char *type = json_str(event, "type", "");
-    const char *action = json_str(event, "action", "");
     const char *id = json_str(event, "id", "");
     int64_t time_ns = json_i64(event, "time_ns", 0);
     cJSON *attributes = attributes_json(event);
+    auto_free char *action = action_of(event, attributes);
     cJSON *out = json_new_obj();
     bool is_image = strcmp(type, "image") == 0;
     if (is_image)
@@ -133,6 +145,20 @@ static bool matches_image(const struct docker_filters *f, const cJSON *event)
     return false;
 }
 
+/* The action, or what stands before an exec's command. */
+static bool matches_action(const struct docker_filters *f, const char *action)
+{
+    char *const *values = docker_filters_get(f, "event");
+    if (!values)
+        return true;
+    size_t len = vic_str_starts_with(action, "exec_") ? strcspn(action, ":") : strlen(action);
+    for (; *values; values++)
+        if (strcmp(*values, action) == 0 ||
+            (strlen(*values) == len && strncmp(*values, action, len) == 0))
+            return true;
+    return false;
+}
+
 bool docker_event_matches(const struct docker_filters *f, const cJSON *event)
 {
     static const char *const never[] = {"config", "daemon",  "node",  "plugin",
@@ -141,7 +167,7 @@ bool docker_event_matches(const struct docker_filters *f, const cJSON *event)
         if (docker_filters_get(f, never[i]))
             return false;
     return docker_filters_match_exact(f, "type", json_str(event, "Type", "")) &&
-           docker_filters_match_exact(f, "event", json_str(event, "Action", "")) &&
+           matches_action(f, json_str(event, "Action", "")) &&
            docker_filters_match_exact(f, "scope", "local") &&
            docker_filters_match_kv(f, "label",
                                    json_member(json_member(event, "Actor"), "Attributes")) &&

@@ -1,4 +1,4 @@
-/* The table of create fields, and how it is applied. */
+/* The table of fields, and how it is applied. */
 #include "personality/docker/fields.h"
 
 #include <string.h>
@@ -11,6 +11,8 @@
 #define CONFIG DOCKER_FIELD_CONFIG
 #define HOST DOCKER_FIELD_HOST
 #define ENDPOINT DOCKER_FIELD_ENDPOINT
+#define EXEC DOCKER_FIELD_EXEC
+#define EXEC_START DOCKER_FIELD_EXEC_START
 
 #define NEED_VOLUMES "keep data in the container, or copy it into the image"
 #define NEED_PORTS "reach the container by its own address"
@@ -139,6 +141,22 @@ const struct docker_field docker_fields[] = {
     {ENDPOINT, "GlobalIPv6Address", true, NULL, "\"\"", NULL},
     {ENDPOINT, "GlobalIPv6PrefixLen", true, NULL, "0", NULL},
     {ENDPOINT, "DNSNames", true, NULL, "null", NULL},
+
+    {EXEC, "AttachStdin", true, NULL, NULL, NULL},
+    {EXEC, "AttachStdout", true, NULL, NULL, NULL},
+    {EXEC, "AttachStderr", true, NULL, NULL, NULL},
+    {EXEC, "ConsoleSize", true, NULL, NULL, NULL},
+    {EXEC, "DetachKeys", false, "ctrl-p,ctrl-q", NULL, "close the client to detach"},
+    {EXEC, "Tty", true, NULL, NULL, NULL},
+    {EXEC, "Env", true, NULL, NULL, NULL},
+    {EXEC, "Cmd", true, NULL, NULL, NULL},
+    {EXEC, "Privileged", true, NULL, NULL, NULL},
+    {EXEC, "User", true, NULL, NULL, NULL},
+    {EXEC, "WorkingDir", true, NULL, NULL, NULL},
+
+    {EXEC_START, "Detach", true, NULL, NULL, NULL},
+    {EXEC_START, "Tty", true, NULL, NULL, NULL},
+    {EXEC_START, "ConsoleSize", true, NULL, NULL, NULL},
 };
 const size_t docker_n_fields = ARRAY_SIZE(docker_fields);
 
@@ -195,7 +213,8 @@ static bool is_no_healthcheck(const struct docker_field *field, const cJSON *v)
 
 int docker_fields_check(cJSON *obj, enum docker_field_scope scope, struct vic_err *err)
 {
-    static const char *const prefixes[] = {"", "HostConfig.", "NetworkingConfig.EndpointsConfig."};
+    static const char *const prefixes[] = {"", "HostConfig.", "NetworkingConfig.EndpointsConfig.",
+                                           "", ""};
     cJSON *v;
     cJSON_ArrayForEach(v, obj)
     {

@@ -1,5 +1,5 @@
 /*
- * Every field of the create body that v1.50.yaml knows: served, or refused unless it says nothing.
+ * Every field of the bodies of create and exec that v1.50.yaml knows: served, or refused unless it says nothing.
  *
  * Nothing is accepted and ignored: a field that is not served may only have its zero value or one of
  * the defaults that clients always send.  doc/api.md shows this table.
@@ -13,12 +13,14 @@ enum docker_field_scope {
     DOCKER_FIELD_CONFIG,   /* the body itself */
     DOCKER_FIELD_HOST,     /* HostConfig */
     DOCKER_FIELD_ENDPOINT, /* NetworkingConfig.EndpointsConfig.<name> */
+    DOCKER_FIELD_EXEC,     /* the body of ContainerExec */
+    DOCKER_FIELD_EXEC_START,
 };
 
 struct docker_field {
     enum docker_field_scope scope;
     const char *name;
-    bool is_served;      /* convert.c looks at it; else zero or one of accepts */
+    bool is_served;      /* convert.c or exec_doc.c looks at it; else zero or one of accepts */
     const char *accepts; /* besides zero: values split by '|', numbers as decimals */
     const char *shown;   /* JSON that inspect shows when the creator said nothing; NULL: left out */
     const char *instead; /* for a refusal: what to use */

@@ -30,6 +30,12 @@ void docker_network_prune(struct docker_req *r);
 void docker_volume_prune(struct docker_req *r);
 void docker_build_prune(struct docker_req *r);
 
+/* exec.c */
+void docker_exec_create(struct docker_req *r);
+void docker_exec_start(struct docker_req *r);
+void docker_exec_inspect(struct docker_req *r);
+void docker_exec_resize(struct docker_req *r);
+
 /* images_list.c, images_inspect.c, images_change.c, images_pull.c */
 void docker_image_list(struct docker_req *r);
 void docker_image_inspect(struct docker_req *r);

@@ -10,13 +10,36 @@
 
 #include "lib/base/alloc.h"
 #include "personality/docker/convert.h"
+#include "personality/docker/exec_doc.h"
 #include "personality/docker/fields.h"
 #include "portlayer/api.h"
+
+/* A body of exec or its start, as the port layer's request or read; NULL and err when it is refused. */
+static char *exec_request(const char *text, struct vic_err *err)
+{
+    auto_json cJSON *body = cJSON_Parse(text);
+    auto_json cJSON *request = NULL;
+    assert_non_null(body);
+    return docker_exec_convert(body, &request, err) < 0 ? NULL : json_print(request);
+}
+
+static int exec_start(const char *text, const char *exec_text, struct docker_exec_start *ret,
+                      struct vic_err *err)
+{
+    auto_json cJSON *body = text ? cJSON_Parse(text) : NULL;
+    auto_json cJSON *exec = cJSON_Parse(exec_text);
+    return docker_exec_start_read(body, exec, ret, err);
+}
 
 /* Checks a body around a field of a scope. */
 static int check_field(enum docker_field_scope scope, const char *name, const char *value,
                        struct vic_err *err)
 {
+    if (scope == DOCKER_FIELD_EXEC) {
+        auto_free char *body = vic_xasprintf("{\"Cmd\":[\"a\"],\"%s\":%s}", name, value);
+        auto_free char *request = exec_request(body, err);
+        return request ? 0 : -1;
+    }
     auto_free char *text =
         scope == DOCKER_FIELD_CONFIG ? vic_xasprintf("{\"Image\":\"x\",\"%s\":%s}", name, value)
         : scope == DOCKER_FIELD_HOST
@@ -276,6 +299,91 @@ static void test_image_volumes_are_warned_about(void **state)
     docker_create_release(&c);
 }
 
+static void test_exec_bodies(void **state)
+{
+    (void)state;
+    struct vic_err err = {0};
+    auto_free char *request = exec_request(
+        "{\"cmd\":[\"sh\",\"-c\",\"x\"],\"Env\":[\"A=b\"],\"User\":\"u\",\"WorkingDir\":\"/w\","
+        "\"Tty\":true,\"AttachStdin\":true,\"AttachStdout\":true,\"AttachStderr\":false,"
+        "\"Privileged\":true,\"DetachKeys\":\"ctrl-p,ctrl-q\",\"ConsoleSize\":[24,80],"
+        "\"Detach\":false}",
+        &err);
+    assert_string_equal(
+        request, "{\"process\":{\"args\":[\"sh\",\"-c\",\"x\"],\"env\":[\"A=b\"],\"cwd\":\"/w\","
+                 "\"user\":\"u\",\"tty\":true,\"stdin\":true},\"privileged\":true,\"annotations\":{"
+                 "\"docker.exec\":\"{\\\"AttachStdin\\\":true,\\\"AttachStdout\\\":true,"
+                 "\\\"AttachStderr\\\":false,\\\"ConsoleSize\\\":[24,80]}\"}}");
+    auto_free char *least = exec_request("{\"Cmd\":\"one\"}", &err);
+    assert_non_null(strstr(least, "\"args\":[\"one\"],\"cwd\":\"\",\"user\":\"\""));
+    static const struct {
+        const char *body;
+        enum vic_err_kind kind;
+        const char *says;
+    } bad[] = {
+        {"{}", VIC_ERR_INVALID, "No exec command specified"},
+        {"{\"Cmd\":null}", VIC_ERR_INVALID, "No exec command specified"},
+        {"{\"Cmd\":[{}]}", VIC_ERR_INVALID, "Cmd: expected an array of strings"},
+        {"{\"Cmd\":[\"a\"],\"Env\":[\"\"]}", VIC_ERR_INVALID, "invalid environment variable"},
+        {"{\"Cmd\":[\"a\"],\"Tty\":\"x\"}", VIC_ERR_INVALID, "Tty"},
+        {"{\"Cmd\":[\"a\"],\"User\":1}", VIC_ERR_INVALID, "User"},
+        {"{\"Cmd\":[\"a\"],\"WorkingDir\":\"w\"}", VIC_ERR_INVALID, "absolute path"},
+        {"{\"Cmd\":[\"a\"],\"ConsoleSize\":[1,-1]}", VIC_ERR_INVALID,
+         "ConsoleSize: expected [height, width]"},
+        {"{\"Cmd\":[\"a\"],\"DetachKeys\":\"ctrl-a\"}", VIC_ERR_UNIMPLEMENTED,
+         "DetachKeys is not served here: close the client to detach"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        assert_null(exec_request(bad[i].body, &err));
+        assert_int_equal(err.kind, bad[i].kind);
+        assert_non_null(strstr(err.message, bad[i].says));
+    }
+}
+
+#define EXEC(said) "{\"annotations\":{\"docker.exec\":\"" said "\"}}"
+
+static void test_exec_start_bodies(void **state)
+{
+    (void)state;
+    struct vic_err err = {0};
+    struct docker_exec_start s;
+    assert_int_equal(exec_start(NULL, "{}", &s, &err), 0);
+    assert_false(s.is_detached || s.is_raw || s.width);
+    assert_int_equal(exec_start("{\"Detach\":true,\"Tty\":true,\"ConsoleSize\":[24,80]}",
+                                EXEC("{\\\"ConsoleSize\\\":[1,2]}"), &s, &err),
+                     0);
+    assert_true(s.is_detached && s.is_raw && s.width == 80 && s.height == 24);
+    assert_int_equal(exec_start("{}", EXEC("{\\\"ConsoleSize\\\":[1,2]}"), &s, &err), 0);
+    assert_true(s.width == 2 && s.height == 1);
+    assert_int_equal(exec_start("{}", EXEC("{\\\"ConsoleSize\\\":\\\"damaged\\\"}"), &s, &err), 0);
+    assert_int_equal(s.width, 0);
+    assert_true(exec_start("{\"Detach\":1}", "{}", &s, &err) < 0);
+    assert_true(exec_start("{\"ConsoleSize\":[1,65536]}", "{}", &s, &err) < 0);
+    assert_string_equal(err.message, "ConsoleSize: expected [height, width]");
+}
+
+static void test_exec_failures_have_dockers_words(void **state)
+{
+    (void)state;
+    static const struct {
+        struct vic_err err;
+        const char *words;
+    } rows[] = {
+        {{.kind = VIC_ERR_NOT_FOUND, .message = "exec: \"x\": executable file not found in $PATH"},
+         "OCI runtime exec failed: exec failed: unable to start container process: exec: \"x\": "
+         "executable file not found in $PATH: unknown"},
+        {{.kind = VIC_ERR_INVALID, .message = "unable to find user u: no matching entries"},
+         "unable to find user u: no matching entries"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        auto_free char *words = docker_exec_failure(&rows[i].err);
+        assert_string_equal(words, rows[i].words);
+    }
+    const struct vic_err other = {.kind = VIC_ERR_CONFLICT,
+                                  .message = "container x is not running"};
+    assert_null(docker_exec_failure(&other));
+}
+
 static void test_names_and_signals(void **state)
 {
     (void)state;
@@ -307,6 +415,9 @@ int main(void)
         cmocka_unit_test(test_the_port_layers_request),
         cmocka_unit_test(test_what_is_remembered_is_capped),
         cmocka_unit_test(test_image_volumes_are_warned_about),
+        cmocka_unit_test(test_exec_bodies),
+        cmocka_unit_test(test_exec_start_bodies),
+        cmocka_unit_test(test_exec_failures_have_dockers_words),
         cmocka_unit_test(test_names_and_signals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@
 #include "personality/docker/config.h"
 #include "personality/docker/containers.h"
 #include "personality/docker/events.h"
+#include "personality/docker/exec_doc.h"
 #include "personality/docker/filters.h"
 #include "personality/docker/handlers.h"
 #include "personality/docker/image_json.h"
@@ -451,6 +452,51 @@ static void test_container_documents(void **state)
     assert_golden(docker_summary_json(exited, now, true), "summary-exited");
 }
 
+static void test_exec_documents(void **state)
+{
+    (void)state;
+    static const char of[] =
+        "{\"id\":\"e1\",\"container\":\"c1\",\"state\":\"%s\",\"exit_code\":%d,\"pid\":%d,"
+        "\"process\":{\"args\":[\"sh\",\"-c\",\"x\"],\"user\":\"%s\",\"tty\":true},"
+        "\"privileged\":true,\"annotations\":{\"docker.exec\":\"{\\\"AttachStdout\\\":true}\"}}";
+    auto_free char *running_text = vic_xasprintf(of, "running", 0, 42, "u");
+    auto_free char *exited_text = vic_xasprintf(of, "exited", 7, 0, "");
+    auto_json cJSON *running = cJSON_Parse(running_text);
+    auto_json cJSON *exited = cJSON_Parse(exited_text);
+    auto_json cJSON *nothing = cJSON_Parse("{\"annotations\":{\"docker.exec\":\"[\"}}");
+    assert_golden(docker_exec_json(running), "exec-running");
+    assert_golden(docker_exec_json(exited), "exec-exited");
+    assert_golden(docker_exec_json(nothing), "exec-nothing");
+}
+
+static void test_exec_events(void **state)
+{
+    (void)state;
+    auto_json cJSON *in = cJSON_Parse(
+        "{\"type\":\"container\",\"action\":\"exec_start\",\"id\":\"abc\",\"time_ns\":1500000000,"
+        "\"attributes\":{\"name\":\"n\",\"image\":\"busybox:1\",\"exec_id\":\"e1\",\"exec_command\":"
+        "\"sh -c a:b\"}}");
+    auto_json cJSON *event = docker_event_json(in);
+    assert_golden(json_dup(event), "event-exec");
+    static const struct {
+        const char *filters;
+        bool matches;
+    } rows[] = {
+        {"{\"event\":[\"exec_start\"]}", true},
+        {"{\"event\":[\"exec_start: sh -c a:b\"]}", true},
+        {"{\"event\":[\"exec_start: sh\"]}", false},
+        {"{\"event\":[\"exec_create\"]}", false},
+        {"{\"event\":[\"exec\"]}", false},
+        {"{\"event\":[\"start\"]}", false},
+    };
+    static const char *const names[] = {"event", NULL};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        auto_filters struct docker_filters f = {0};
+        assert_int_equal(docker_filters_parse(rows[i].filters, names, &f, NULL), 0);
+        assert_int_equal(docker_event_matches(&f, event), rows[i].matches);
+    }
+}
+
 /* Whatever the port layer leaves out, there is a document and no crash. */
 static void test_documents_of_nothing(void **state)
 {
@@ -589,6 +635,8 @@ int main(void)
         cmocka_unit_test(test_image_documents),
         cmocka_unit_test(test_images_are_found),
         cmocka_unit_test(test_events),
+        cmocka_unit_test(test_exec_documents),
+        cmocka_unit_test(test_exec_events),
         cmocka_unit_test(test_configuration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
