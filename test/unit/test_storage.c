@@ -495,10 +495,19 @@ static void test_anothers_bad_bytes_do_not_fail_a_commit(void **state)
     struct rpc_stream s2;
     bad_blob = liar.blob[0];
     begin_commit(f, &liar, "a:1", &s1);
+    while (applied == 0) /* else the other one might make the layer, and nothing would be wrong */
+        (void)uv_run(&f->loop, UV_RUN_ONCE);
     begin_commit(f, &honest, "b:1", &s2);
     run(f);
     bad_blob = NULL;
     assert_non_null(strstr(vic_buf_str(&s1.out), "\"kind\":\"invalid\""));
+    if (strstr(vic_buf_str(&s2.out),
+               "\"missing\"")) { /* the sweep came before it was known what it needs */
+        request_release(&s2);
+        (void)make_image(f, two, 2); /* as clients do: bring it and ask again */
+        begin_commit(f, &honest, "b:1", &s2);
+        run(f);
+    }
     assert_null(strstr(vic_buf_str(&s2.out), "error"));
     assert_int_equal(pl_storage_count_images(f->pl.storage), 1);
     uint64_t size;
