@@ -24,5 +24,6 @@ void *vic_map_remove(struct vic_map *m, const char *key); /* the value removed, 
 
 /* for each slot; the map must not change meanwhile (except the value of the slot at hand). */
 #define map_for_each(slot, m)                                                                      \
-    for (const struct vic_map_slot *slot = (m)->slots; slot < (m)->slots + (m)->n_slots; slot++)   \
+    for (const struct vic_map_slot *slot = (m)->slots; slot && slot < (m)->slots + (m)->n_slots;   \
+         slot++)                                                                                   \
         if (slot->key)
