@@ -13,6 +13,7 @@ teardown() {
 
 pid_of() { vch_field ".daemons.\"$1\".pid" "${2:-$VCH}"; }
 kill_daemon() { kill -KILL "$(pid_of "$@")"; }
+died() { [ "$(pid_of "$1")" = 0 ]; }
 domains() { virsh -q -c qemu:///system list --name; }
 domain() { echo "vic-$(vch_field .id)-$(dk inspect -f '{{.Id}}' "$1" | cut -c1-12)"; }
 gone() { ! domains | grep -q "$1"; }
@@ -28,7 +29,7 @@ hand_started() { [ -d /run/systemd/system ] || pgrep -x virtlogd >/dev/null; }
     for daemon in vic-docker vic-portlayer; do
         dk run -d --name "kill-$daemon" busybox sh -c 'echo before; sleep 6; echo after; exit 9'
         kill_daemon "$daemon"
-        wait_for 10 test "$(pid_of "$daemon")" = 0
+        wait_for 10 died "$daemon"
         machine start --name "$VCH"
         equal "running 0" "$(state "kill-$daemon")"
         equal 9 "$(dk wait "kill-$daemon")"

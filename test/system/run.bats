@@ -79,38 +79,39 @@ teardown() { remove_all run-; }
     expect "Read-only file system"
 }
 
+said() { [ "$(dk logs "$1" | xargs)" = "$2" ]; } # NAME WORDS
+
 @test "create, start -a, restart, stop, kill, rename, wait and rm" {
     run -0 dk create --name run-life busybox sh -c 'echo hello; exec sleep 1000'
     equal "created 0" "$(state run-life)"
     run -0 dk start run-life
     equal "running 0" "$(state run-life)"
+    wait_for 20 said run-life hello
     run -0 dk restart -t 1 run-life
     equal "running 0" "$(state run-life)"
+    wait_for 20 said run-life "hello hello"
     run -0 dk rename run-life run-life2
     run -0 dk kill run-life2
     equal 137 "$(dk wait run-life2)"
     equal "exited 137" "$(state run-life2)"
     run -1 dk kill run-life2
     expect "is not running"
-    equal "hello hello" "$(dk logs run-life2 | xargs)"
     run -0 dk rm run-life2
     run -1 dk rm run-life2
     expect "No such container"
 }
 
-ready() { [ "$(dk logs "$1")" = ready ]; }
-
 @test "stop sends the stop signal, and kills what ignores it" {
     dk run -d --name run-stop1 busybox sh -c 'trap "exit 7" TERM; echo ready; while :; do sleep 0.1; done'
-    wait_for 20 ready run-stop1
+    wait_for 20 said run-stop1 ready
     run -0 dk stop run-stop1
     equal "exited 7" "$(state run-stop1)"
     dk run -d --name run-stop2 --stop-signal USR1 busybox sh -c 'trap "exit 8" USR1; trap "" TERM; echo ready; while :; do sleep 0.1; done'
-    wait_for 20 ready run-stop2
+    wait_for 20 said run-stop2 ready
     run -0 dk stop run-stop2
     equal "exited 8" "$(state run-stop2)"
     dk run -d --name run-stop3 busybox sh -c 'trap "" TERM; echo ready; while :; do sleep 0.1; done'
-    wait_for 20 ready run-stop3
+    wait_for 20 said run-stop3 ready
     run -0 dk stop -t 1 run-stop3
     equal "exited 137" "$(state run-stop3)"
     run -0 dk stop run-stop3 # again: no error
@@ -124,7 +125,8 @@ ready() { [ "$(dk logs "$1")" = ready ]; }
         pids+=("$!")
     done
     for i in "${pids[@]}"; do wait "$i"; done
-    wait_for 10 test "$(dk ps -aq | wc -l)" = "$before"
+    there_are() { [ "$(dk ps -aq | wc -l)" = "$1" ]; }
+    wait_for 10 there_are "$before"
 }
 
 @test "a file written stays over a restart, another container does not see it" {
