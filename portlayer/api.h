@@ -57,8 +57,8 @@
  *        NOT_FOUND; INVALID: P is no directory, or the archive is wrong; CONFLICT: does not run.
  *
  *  EXECS: processes beside a container's own.  They end with its run at the latest, and are remembered,
- *  at most PL_EXECS_MAX of a container, until its next run begins or it is removed.  What clients asked
- *  for and never started goes first where room is short, after what has ended; and when the run ends.
+ *  at most PL_EXECS_MAX of a container, until its next run begins or it is removed.  Where room is short,
+ *  what has ended goes first, then what was never started; and that goes when the run ends, too.
  *  A restart of the port layer forgets them: what runs goes on, its output is dropped.
  *  POST /v1/containers/{ref}/execs {"process":{"args","env","cwd","user","tty","stdin"},"privileged":bool,
  *        "annotations":{string:string}} -> {"id"}    as of SPEC, except: env is added to the container's;

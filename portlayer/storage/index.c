@@ -26,9 +26,11 @@ static struct pl_index_row dup_row(const struct pl_index_row *row)
     return copy;
 }
 
+/* Room doubles whenever the count has reached a power of two. */
 static void append(struct pl_index *x, struct pl_index_row row)
 {
-    x->rows = vic_xrealloc_array(x->rows, x->n + 1, sizeof(*x->rows));
+    if ((x->n & (x->n - 1)) == 0)
+        x->rows = vic_xrealloc_array(x->rows, x->n ? 2 * x->n : 1, sizeof(*x->rows));
     x->rows[x->n++] = row;
 }
 
