@@ -24,7 +24,3 @@ int oci_detect_doc(const cJSON *doc, const char *media_type, enum oci_kind *ret_
 /* Caps, parses, detects, and insists on the kind. */
 int oci_document_parse(const char *text, size_t len, const char *media_type, enum oci_kind kind,
                        cJSON **ret_doc, const char **ret_media_type, struct vic_err *err);
-
-/* desc.platform, normalised; all "" if there is none. */
-int oci_platform_read(const cJSON *obj, const char *path, struct oci_platform *ret_platform,
-                      struct vic_err *err);

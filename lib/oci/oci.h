@@ -112,6 +112,9 @@ void oci_config_release(struct oci_config *c);
 
 /* "linux/amd64" or "linux/arm/v7", normalised (x86_64 is amd64, arm64/v8 is arm64); INVALID. */
 int oci_platform_parse(const char *text, struct oci_platform *ret_platform, struct vic_err *err);
+/* The members "os", "architecture" and "variant" of obj, normalised; "" for what is absent. */
+int oci_platform_read(const cJSON *obj, const char *path, struct oci_platform *ret_platform,
+                      struct vic_err *err);
 /* This host's, with os "linux". */
 void oci_platform_host(struct oci_platform *ret_platform);
 char *oci_platform_to_string(const struct oci_platform *p); /* the caller's */

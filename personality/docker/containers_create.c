@@ -82,41 +82,55 @@ static void send_create(struct docker_req *r, struct create *c)
     docker_intent(r, "POST", "/v1/containers", request, on_created, c);
 }
 
-/* "linux/amd64" must be what the image is. */
-static int check_platform(const struct docker_req *r, const cJSON *image, const char *ref,
-                          struct vic_err *err)
+/* What was asked for, as "os", "architecture" or "os/architecture[/variant]", is what the image is. */
+static bool provides(const struct oci_platform *image, const char *wanted)
 {
-    const char *platform = docker_req_query_or(r, "platform", "");
-    if (platform[0] == '\0')
-        return 0;
-    auto_strv char **want = vic_strv_split(platform, '/');
-    size_t n = vic_strv_len(want);
-    const char *os = json_str(image, "os", "linux");
-    const char *architecture = json_str(image, "architecture", "amd64");
-    if (n <= 3 && strcmp(want[0], os) == 0 && (n < 2 || strcmp(want[1], architecture) == 0))
-        return 0;
-    if (n == 1 && strcmp(want[0], architecture) == 0)
-        return 0;
-    return vic_fail(err, VIC_ERR_NOT_FOUND, 0,
-                    "image with reference %s was found but does not provide the specified platform "
-                    "(%s)",
-                    ref, platform);
+    struct oci_platform want;
+    bool is_pair = strchr(wanted, '/') != NULL;
+    auto_free char *pair =
+        is_pair ? vic_xstrdup(wanted) : vic_xasprintf("%s/%s", image->os, wanted);
+    if (!is_pair && vic_str_eq(wanted, image->os))
+        return true;
+    if (oci_platform_parse(pair, &want, NULL) < 0)
+        return false;
+    bool is_same =
+        vic_str_eq(want.os, image->os) && vic_str_eq(want.architecture, image->architecture);
+    oci_platform_release(&want);
+    return is_same;
 }
 
 /* A VM has its host's processor. */
-static int check_host(const cJSON *image, const char *ref, struct vic_err *err)
+static int check_host(const struct oci_platform *image, const char *ref, struct vic_err *err)
 {
-    const char *architecture = json_str(image, "architecture", "");
     struct oci_platform host;
     oci_platform_host(&host);
     int r = 0;
-    if (architecture[0] && strcmp(architecture, host.architecture) != 0)
+    if (image->architecture[0] && !vic_str_eq(image->architecture, host.architecture))
         r = vic_fail(err, VIC_ERR_INVALID, 0,
-                     "the platform of image %.200s (linux/%.40s) does not match this host's "
+                     "the platform of image %.200s (linux/%s) does not match this host's "
                      "(linux/%s): it cannot run here",
-                     ref, architecture, host.architecture);
+                     ref, image->architecture, host.architecture);
     oci_platform_release(&host);
     return r;
+}
+
+static int check_platform(const struct docker_req *r, const cJSON *image, const char *ref,
+                          struct vic_err *err)
+{
+    const char *wanted = docker_req_query_or(r, "platform", "");
+    struct oci_platform platform;
+    int res = oci_platform_read(image, "", &platform, err);
+    if (res < 0)
+        return res;
+    if (wanted[0] && !provides(&platform, wanted))
+        res = vic_fail(err, VIC_ERR_NOT_FOUND, 0,
+                       "image with reference %s was found but does not provide the specified "
+                       "platform (%s)",
+                       ref, wanted);
+    else
+        res = check_host(&platform, ref, err);
+    oci_platform_release(&platform);
+    return res;
 }
 
 static int use_image(struct docker_req *r, struct create *c, const cJSON *image,
@@ -124,7 +138,7 @@ static int use_image(struct docker_req *r, struct create *c, const cJSON *image,
 {
     const char *ref = json_str(c->body, "Image", "");
     int res = check_platform(r, image, ref, err);
-    if (res < 0 || (res = check_host(image, ref, err)) < 0)
+    if (res < 0)
         return res;
     c->image_id = vic_xstrdup(json_str(image, "id", ""));
     return docker_convert_merge(c->body, json_member(json_member(image, "config"), "config"),

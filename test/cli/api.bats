@@ -240,3 +240,14 @@ END
     run -0 api GET "/v1.50/images/json?$(printf 'a=1&%.0s' {1..256})shared-size=1"
     answers 400 'the query has more than 256 parameters'
 }
+
+@test "an architecture's other name is that architecture" { # the image says x86_64
+    for platform in '' linux amd64 linux/amd64 linux/x86-64/v1; do
+        run -0 create '{"Image":"busybox"}' "?platform=$platform"
+        answers 201 '"Id"'
+    done
+    for platform in arm64 linux/arm64 windows windows/amd64 linux/amd64/v1/x; do
+        run -0 create '{"Image":"busybox"}' "?platform=$platform"
+        answers 404 'does not provide the specified platform'
+    done
+}

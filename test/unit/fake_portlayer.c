@@ -253,7 +253,7 @@ static cJSON *new_image(void)
         "{\"id\":\"" FAKE_IMAGE_ID "\",\"manifest\":\"" FAKE_DIGEST "\",\"media_type\":\"m\","
         "\"refs\":[\"docker.io/library/busybox:latest\",\"docker.io/library/busybox@" FAKE_DIGEST
         "\"],"
-        "\"size\":4096,\"created\":\"2026-01-02T03:04:05Z\",\"architecture\":\"amd64\",\"os\":\"linux\","
+        "\"size\":4096,\"created\":\"2026-01-02T03:04:05Z\",\"architecture\":\"x86_64\",\"os\":\"linux\","
         "\"config\":{\"created\":\"2026-01-02T03:04:05Z\",\"architecture\":\"amd64\",\"os\":\"linux\","
         "\"config\":{\"Env\":[\"PATH=/bin\"],\"Cmd\":[\"sh\"],\"Labels\":{\"from\":\"image\"}},"
         "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"" FAKE_DIGEST "\"]},"
