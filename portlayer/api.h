@@ -85,7 +85,8 @@
  *    "stop_signal":"SIGTERM", "stop_timeout_s":10,
  *    "networks":["bridge"] or [],  "dns":[...],"dns_search":[...],"dns_options":[...],
  *    "extra_hosts":["name:address",...],
- *    "auto_remove":bool
+ *    "auto_remove":bool,
+ *    "confine":{...}    what its processes may do and see: lib/confine/confine.h
  *  }
  *  CONTAINER {
  *    "id","name","created_at","image","spec","annotations","event_attributes",

@@ -10,22 +10,8 @@
 
 #include "lib/base/cleanup.h"
 
-static const uint8_t kept[] = {
-    CAP_CHOWN,   CAP_DAC_OVERRIDE, CAP_FSETID,           CAP_FOWNER,     CAP_MKNOD,
-    CAP_NET_RAW, CAP_SETGID,       CAP_SETUID,           CAP_SETFCAP,    CAP_SETPCAP,
-    CAP_KILL,    CAP_SYS_CHROOT,   CAP_NET_BIND_SERVICE, CAP_AUDIT_WRITE};
-
-static uint64_t kept_mask(void)
+int tether_caps_bound(uint64_t mask, struct vic_err *err)
 {
-    uint64_t mask = 0;
-    for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
-        mask |= UINT64_C(1) << kept[i];
-    return mask;
-}
-
-int tether_caps_bound(struct vic_err *err)
-{
-    uint64_t mask = kept_mask();
     for (int cap = 0; cap < 64; cap++) {
         if (mask >> cap & 1)
             continue;
@@ -38,13 +24,17 @@ int tether_caps_bound(struct vic_err *err)
     return 0;
 }
 
-int tether_caps_apply(struct vic_err *err)
+int tether_caps_apply(uint64_t mask, struct vic_err *err)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
-    uint64_t mask = kept_mask();
-    for (size_t i = 0; i < ARRAY_SIZE(data); i++)
-        data[i].effective = data[i].permitted = (uint32_t)(mask >> 32 * i);
+    if (syscall(SYS_capget, &header, data) < 0)
+        return vic_fail_errno(err, errno, "capget");
+    for (size_t i = 0; i < ARRAY_SIZE(data); i++) {
+        data[i].permitted &= (uint32_t)(mask >> 32 * i);
+        data[i].effective = data[i].permitted;
+        data[i].inheritable = 0;
+    }
     (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); /* none were ever raised */
     if (syscall(SYS_capset, &header, data) < 0)
         return vic_fail_errno(err, errno, "capset");

@@ -1,9 +1,12 @@
-/* Docker's default capability set. */
+/* A process's capabilities. */
 #pragma once
+
+#include <stdint.h>
 
 #include "lib/base/err.h"
 
-/* Drops everything else from the bounding set; while still root. */
-int tether_caps_bound(struct vic_err *err);
-/* Effective and permitted to the set, inheritable and ambient to none; as root after setuid. */
-int tether_caps_apply(struct vic_err *err);
+/* Drops what is not in the mask from the bounding set; while still root. */
+int tether_caps_bound(uint64_t mask, struct vic_err *err);
+/* Effective and permitted to what of the mask tether itself has, inheritable and ambient to none; as root
+ * after setuid. */
+int tether_caps_apply(uint64_t mask, struct vic_err *err);

@@ -18,6 +18,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 #include "lib/base/str.h"
+#include "lib/confine/capability.h"
 #include "tether/caps.h"
 #include "tether/command.h"
 #include "tether/env.h"
@@ -103,7 +104,7 @@ static int make_namespaces(const struct tether_child *c, struct vic_err *err)
     if (sethostname(c->hostname, strlen(c->hostname)) < 0 ||
         setdomainname(c->domainname, strlen(c->domainname)) < 0)
         return vic_fail_errno(err, errno, "set the host name");
-    return tether_mounts_enter(c->root, &c->overlays, err);
+    return tether_mounts_enter(c->root, &c->overlays, c->confine, err);
 }
 
 /* Processes of the container see us from here on: they may not look into what is still tether's. */
@@ -186,14 +187,20 @@ static int enter_cwd(const struct tether_child *c, struct vic_err *err)
 
 static int become(const struct tether_child *c, const struct tether_user *user, struct vic_err *err)
 {
-    int r = c->is_privileged ? 0 : tether_caps_bound(err);
+    bool is_privileged = c->is_privileged || c->confine->is_privileged;
+    uint64_t caps = is_privileged ? CONFINE_CAPABILITIES_ALL : c->confine->capabilities;
+    int r = tether_caps_bound(caps, err);
     if (r < 0)
         return r;
     if (setgroups(user->n_groups, user->groups) < 0 ||
         setresgid(user->gid, user->gid, user->gid) < 0 ||
         setresuid(user->uid, user->uid, user->uid) < 0)
         return vic_fail_errno(err, errno, "become user %u:%u", user->uid, user->gid);
-    return user->uid == 0 && !c->is_privileged ? tether_caps_apply(err) : 0;
+    if (user->uid == 0 && (r = tether_caps_apply(caps, err)) < 0)
+        return r;
+    if (c->confine->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return vic_fail_errno(err, errno, "set no_new_privs");
+    return 0;
 }
 
 static int set_up(const struct tether_child *c, struct tether_user *user, struct vic_err *err)
@@ -205,7 +212,8 @@ static int set_up(const struct tether_child *c, struct tether_user *user, struct
         (r = c->spec->has_tty  ? use_console(c, err)
              : c->stdio[0] < 0 ? reopen_null(err)
                                : 0) < 0 ||
-        (r = own_stdio(user, err)) < 0 || (r = enter_cwd(c, err)) < 0)
+        (r = own_stdio(user, err)) < 0 || (r = enter_cwd(c, err)) < 0 ||
+        (c->join_fd < 0 && (r = tether_mounts_hide(c->confine, err)) < 0))
         return r;
     return become(c, user, err);
 }

@@ -27,6 +27,7 @@ struct tether_child_message {
 
 struct tether_child {
     const struct tether_spec *spec;
+    const struct confine *confine;
     const char *hostname;
     const char *domainname;
     const char *root;

@@ -90,3 +90,10 @@ int tether_devices_restrict(int cgroup_fd, struct vic_err *err)
     int r = run_bpf(BPF_PROG_ATTACH, &attach);
     return r < 0 ? vic_fail_errno(err, -r, "attach the device program") : 0;
 }
+
+int tether_devices_allow(int cgroup_fd, struct vic_err *err)
+{
+    union bpf_attr detach = {.target_fd = (uint32_t)cgroup_fd, .attach_type = BPF_CGROUP_DEVICE};
+    int r = run_bpf(BPF_PROG_DETACH, &detach);
+    return r < 0 && r != -ENOENT ? vic_fail_errno(err, -r, "detach the device program") : 0;
+}

@@ -332,6 +332,7 @@ static int spawn(struct tether_exec *e, struct vic_err *err)
         return vic_fail_errno(err, errno, "open the container's process");
     struct tether_child child = {
         .spec = &e->spec.process,
+        .confine = &t->spec.confine,
         .hostname = t->config.hostname,
         .domainname = t->config.domainname,
         .root = t->machine->root,

@@ -19,8 +19,8 @@
 #include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "tether/bounds.h"
 #include "tether/device.h"
-#include "tether/devices.h"
 #include "tether/net.h"
 
 #define STATE_DIR "/run/tether"
@@ -154,6 +154,7 @@ static struct tether_machine machine = {
     .copier = "/bin/tether-copy",
     .cgroup_fd = -1,
     .prepare = prepare,
+    .confine = tether_bounds_set,
     .was_oom_killed = was_oom_killed,
     .settle = settle,
 };
@@ -173,7 +174,7 @@ int tether_machine_open(const struct tether_machine **ret, struct vic_err *err)
     machine.cgroup_fd = open(CGROUP_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (machine.cgroup_fd < 0)
         return vic_fail_errno(err, errno, "open %s", CGROUP_DIR);
-    if ((r = tether_devices_restrict(machine.cgroup_fd, err)) < 0 || (r = limit_pids(err)) < 0)
+    if ((r = limit_pids(err)) < 0)
         return r;
     *ret = &machine;
     return 0;

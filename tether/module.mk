@@ -1,12 +1,12 @@
 # The library is all of tether but main(), so that tests can drive it.
 LIBS += guest
 guest_DIR := tether
-guest_SRC := boot.c caps.c child.c command.c copies.c device.c devices.c env.c exec.c input.c loop.c machine.c mounts.c net.c output.c \
+guest_SRC := boot.c bounds.c caps.c child.c command.c copies.c device.c devices.c env.c exec.c input.c loop.c machine.c mounts.c net.c nodes.c output.c \
     port.c process.c service.c spec.c tether.c user.c
 PRIVATE_PROGS += tether
 tether_DIR := tether
 tether_SRC := main.c
-tether_LIBS := guest rpc json base
+tether_LIBS := guest rpc confine json base
 tether_LDLIBS := -lnghttp2 -lcjson
 
 # Copies in and out of the container.  libarchive is linked in: its shared library would bring a dozen others,

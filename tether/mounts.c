@@ -19,6 +19,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+#include "tether/nodes.h"
 
 #define QUIET (MS_NOSUID | MS_NOEXEC | MS_NODEV)
 
@@ -51,16 +52,6 @@ static const struct {
     {"pts/ptmx", "/dev/ptmx"},          {"/proc/kcore", "/dev/core"},
 };
 
-static const char *const masked[] = {
-    "/proc/asound",      "/proc/acpi",          "/proc/interrupts", "/proc/kcore",
-    "/proc/keys",        "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats",
-    "/proc/sched_debug", "/proc/scsi",          "/sys/firmware",    "/sys/devices/virtual/powercap",
-};
-
-static const char *const read_only[] = {
-    "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
-};
-
 /* A mount of a file that can be attached after its own tree is out of reach. */
 static int clone_file(const char *path, int *ret_fd, struct vic_err *err)
 {
@@ -83,14 +74,15 @@ static int pivot(const char *root, struct vic_err *err)
     return 0;
 }
 
-static int mount_all(struct vic_err *err)
+static int mount_all(const struct confine *c, struct vic_err *err)
 {
     for (size_t i = 0; i < ARRAY_SIZE(mounts); i++) {
         const char *target = mounts[i].target;
+        unsigned long flags = c->is_privileged ? mounts[i].flags & ~MS_RDONLY : mounts[i].flags;
         int r = vic_file_mkdir_p(target, 0755, err);
         if (r < 0)
             return vic_fail_wrap(err, r, "mount point %s", target);
-        if (mount(mounts[i].type, target, mounts[i].type, mounts[i].flags, mounts[i].options) < 0)
+        if (mount(mounts[i].type, target, mounts[i].type, flags, mounts[i].options) < 0)
             return vic_fail_errno(err, errno, "mount %s", target);
     }
     return 0;
@@ -165,17 +157,39 @@ static int make_read_only(const char *path, struct vic_err *err)
     return 0;
 }
 
-static int hide(struct vic_err *err)
+static int each(const char *const *paths, size_t n, int (*apply)(const char *, struct vic_err *),
+                struct vic_err *err)
 {
     int r = 0;
-    for (size_t i = 0; i < ARRAY_SIZE(read_only) && r >= 0; i++)
-        r = make_read_only(read_only[i], err);
-    for (size_t i = 0; i < ARRAY_SIZE(masked) && r >= 0; i++)
-        r = mask(masked[i], err);
+    for (size_t i = 0; i < n && r >= 0; i++)
+        r = apply(paths[i], err);
     return r;
 }
 
-int tether_mounts_enter(const char *root, const struct tether_overlays *o, struct vic_err *err)
+static int each_own(char *const *paths, int (*apply)(const char *, struct vic_err *),
+                    struct vic_err *err)
+{
+    int r = 0;
+    for (; paths && *paths && r >= 0; paths++)
+        r = apply(*paths, err);
+    return r;
+}
+
+int tether_mounts_hide(const struct confine *c, struct vic_err *err)
+{
+    if (c->is_privileged)
+        return 0;
+    int r = c->has_readonly_paths
+                ? each_own(c->readonly_paths, make_read_only, err)
+                : each(confine_readonly_paths, confine_n_readonly_paths, make_read_only, err);
+    if (r < 0)
+        return r;
+    return c->has_masked_paths ? each_own(c->masked_paths, mask, err)
+                               : each(confine_masked_paths, confine_n_masked_paths, mask, err);
+}
+
+int tether_mounts_enter(const char *root, const struct tether_overlays *o, const struct confine *c,
+                        struct vic_err *err)
 {
     auto_close int hostname = -1;
     auto_close int hosts = -1;
@@ -186,10 +200,10 @@ int tether_mounts_enter(const char *root, const struct tether_overlays *o, struc
         (r = clone_file(o->resolv_conf, &resolv_conf, err)) < 0 || (r = pivot(root, err)) < 0 ||
         (r = attach(hostname, "/etc/hostname", err)) < 0 ||
         (r = attach(hosts, "/etc/hosts", err)) < 0 ||
-        (r = attach(resolv_conf, "/etc/resolv.conf", err)) < 0 || (r = mount_all(err)) < 0 ||
+        (r = attach(resolv_conf, "/etc/resolv.conf", err)) < 0 || (r = mount_all(c, err)) < 0 ||
         (r = make_nodes(err)) < 0)
         return r;
-    return hide(err);
+    return c->is_privileged ? tether_nodes_make(err) : 0;
 }
 
 int tether_mounts_terminal(int *ret_master, int *ret_slave, unsigned *ret_number,

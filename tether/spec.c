@@ -208,10 +208,12 @@ static int read_spec(const cJSON *doc, struct tether_spec *ret, struct vic_err *
 
 int tether_spec_parse(const cJSON *doc, struct tether_spec *ret, struct vic_err *err)
 {
-    static const char *const members[] = {SPEC_MEMBERS};
+    static const char *const members[] = {SPEC_MEMBERS, "confine"};
     *ret = (struct tether_spec){0};
     int r = tether_check_members(doc, "", members, ARRAY_SIZE(members), err);
-    return r < 0 ? r : read_spec(doc, ret, err);
+    if (r < 0 || (r = read_spec(doc, ret, err)) < 0)
+        return r;
+    return confine_from_json(json_member(doc, "confine"), "confine", &ret->confine, err);
 }
 
 void tether_spec_release(struct tether_spec *s)
@@ -220,6 +222,7 @@ void tether_spec_release(struct tether_spec *s)
     vic_strv_free(s->env);
     free(s->cwd);
     free(s->user);
+    confine_release(&s->confine);
     *s = (struct tether_spec){0};
 }
 

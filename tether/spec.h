@@ -8,6 +8,7 @@
 
 #include "lib/base/err.h"
 #include "lib/base/id.h"
+#include "lib/confine/confine.h"
 #include "lib/json/json.h"
 
 #define TETHER_INTERFACES_MAX 32 /* root ports of a VM end far below */
@@ -39,6 +40,7 @@ struct tether_spec {
     bool has_stdin;
     uint16_t width; /* 0: unknown */
     uint16_t height;
+    struct confine confine; /* of the first process: the others have the same */
 };
 
 /* A process beside the container's first one. */

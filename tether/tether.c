@@ -272,8 +272,11 @@ static int spawn(struct tether *t, struct vic_err *err)
         (r = write_overlay(t, "hosts", t->config.hosts, &hosts, err)) < 0 ||
         (r = write_overlay(t, "resolv.conf", t->config.resolv_conf, &resolv_conf, err)) < 0)
         return r;
+    if ((r = t->machine->confine(t->machine->cgroup_fd, &t->spec.confine, err)) < 0)
+        return r;
     struct tether_child child = {
         .spec = &t->spec,
+        .confine = &t->spec.confine,
         .hostname = t->config.hostname,
         .domainname = t->config.domainname,
         .root = t->machine->root,

@@ -26,6 +26,8 @@ struct tether_machine {
     int cgroup_fd;         /* where the container is born; -1 for none */
     /* Gets disk and interfaces ready. */
     int (*prepare)(const struct tether_config *c, struct vic_err *err);
+    /* Sets the bounds of the container as a whole; before its first process. */
+    int (*confine)(int cgroup_fd, const struct confine *c, struct vic_err *err);
     bool (*was_oom_killed)(void);
     /* Kills what is left of the container and makes its disk clean: nothing can be lost from here on,
      * however the VM ends. */

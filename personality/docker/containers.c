@@ -8,6 +8,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/id.h"
 #include "lib/base/str.h"
+#include "personality/docker/confine.h"
 #include "personality/docker/fields.h"
 #include "personality/docker/intent.h"
 #include "personality/docker/text.h"
@@ -237,7 +238,9 @@ cJSON *docker_inspect_json(const cJSON *container, bool with_size)
     add_command(out, container);
     add_state(out, json_member(container, "state"));
     add_identity(out, container);
-    json_add(out, "HostConfig", docker_fields_show(DOCKER_FIELD_HOST, host));
+    cJSON *shown = docker_fields_show(DOCKER_FIELD_HOST, host);
+    docker_confine_show(shown);
+    json_add(out, "HostConfig", shown);
     cJSON *driver = json_add_obj(out, "GraphDriver");
     json_add_null(driver, "Data");
     json_add_str(driver, "Name", "qcow2");

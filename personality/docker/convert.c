@@ -9,6 +9,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/banned.h"
 #include "lib/base/str.h"
+#include "personality/docker/confine.h"
 #include "personality/docker/fields.h"
 #include "personality/docker/size.h"
 #include "portlayer/api.h"
@@ -325,6 +326,7 @@ static int check_host(cJSON *body, struct vic_err *err)
     if (r < 0 || (r = check_restart(host, err)) < 0 || (r = check_log(host, err)) < 0 ||
         (r = check_network_mode(host, err)) < 0 || (r = check_hosts(host, err)) < 0 ||
         (r = check_dns(host, err)) < 0 || (r = docker_size_check(host, "HostConfig", err)) < 0 ||
+        (r = docker_confine_check(host, err)) < 0 ||
         (r = json_get_bool(host, "HostConfig", "AutoRemove", &flag, err)) < 0)
         return r;
     return check_string_map(host, "HostConfig", "Annotations", err);
@@ -589,6 +591,7 @@ static cJSON *new_spec(const struct docker_create *c)
     add_list(spec, "dns_options", json_member(c->host_config, "DnsOptions"));
     add_extra_hosts(spec, json_member(c->host_config, "ExtraHosts"));
     json_add_bool(spec, "auto_remove", json_bool(c->host_config, "AutoRemove", false));
+    json_add(spec, "confine", docker_confine_spec(c->host_config));
     return spec;
 }
 

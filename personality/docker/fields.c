@@ -19,7 +19,6 @@
 #define NEED_SIZE "every container is a VM of the default size"
 #define NEED_NAMESPACE                                                                             \
     "every container has a kernel of its own, so there is nothing to share or isolate"
-#define NEED_CAPS "the process runs with the default capabilities, inside its own VM"
 #define NEED_USER "use User, or prepare the image"
 #define NEED_BRIDGE "containers share the network 'bridge'"
 
@@ -63,8 +62,8 @@ const struct docker_field docker_fields[] = {
     {HOST, "VolumesFrom", false, NULL, "null", NEED_VOLUMES},
     {HOST, "ConsoleSize", true, NULL, "[0,0]", NULL},
     {HOST, "Annotations", true, NULL, NULL, NULL},
-    {HOST, "CapAdd", false, NULL, "null", NEED_CAPS},
-    {HOST, "CapDrop", false, NULL, "null", NEED_CAPS},
+    {HOST, "CapAdd", true, NULL, "null", NULL},
+    {HOST, "CapDrop", true, NULL, "null", NULL},
     {HOST, "CgroupnsMode", false, "private", "\"private\"", NEED_NAMESPACE},
     {HOST, "Dns", true, NULL, "[]", NULL},
     {HOST, "DnsOptions", true, NULL, "[]", NULL},
@@ -76,10 +75,10 @@ const struct docker_field docker_fields[] = {
     {HOST, "Links", false, NULL, "null", "reach other containers by their addresses"},
     {HOST, "OomScoreAdj", false, NULL, "0", NEED_SIZE},
     {HOST, "PidMode", false, "private", "\"\"", NEED_NAMESPACE},
-    {HOST, "Privileged", false, NULL, "false", NEED_CAPS},
+    {HOST, "Privileged", true, NULL, "false", NULL},
     {HOST, "PublishAllPorts", false, NULL, "false", NEED_PORTS},
     {HOST, "ReadonlyRootfs", false, NULL, "false", "the container's disk is writable"},
-    {HOST, "SecurityOpt", false, NULL, "null", NEED_NAMESPACE},
+    {HOST, "SecurityOpt", true, NULL, "null", NULL},
     {HOST, "StorageOpt", false, NULL, NULL, "every container's disk has the default size"},
     {HOST, "Tmpfs", false, NULL, NULL, "use /dev/shm, or the container's disk"},
     {HOST, "Mounts", false, NULL, NULL, NEED_VOLUMES},
@@ -122,8 +121,8 @@ const struct docker_field docker_fields[] = {
     {HOST, "CpuPercent", false, NULL, "0", NEED_SIZE},
     {HOST, "IOMaximumIOps", false, NULL, "0", NEED_SIZE},
     {HOST, "IOMaximumBandwidth", false, NULL, "0", NEED_SIZE},
-    {HOST, "MaskedPaths", false, NULL, "[]", NEED_NAMESPACE},
-    {HOST, "ReadonlyPaths", false, NULL, "[]", NEED_NAMESPACE},
+    {HOST, "MaskedPaths", true, NULL, NULL, NULL},
+    {HOST, "ReadonlyPaths", true, NULL, NULL, NULL},
 
     {ENDPOINT, "IPAMConfig", false, NULL, "null", "the address is chosen for the container"},
     {ENDPOINT, "Links", false, NULL, "null", "reach other containers by their addresses"},

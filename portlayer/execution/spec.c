@@ -182,7 +182,7 @@ static int read_spec(const cJSON *doc, struct pl_spec *s, struct vic_err *err)
 {
     static const char *const members[] = {
         "hostname", "domainname", "process",     "stop_signal", "stop_timeout_s", "networks",
-        "dns",      "dns_search", "dns_options", "extra_hosts", "auto_remove",
+        "dns",      "dns_search", "dns_options", "extra_hosts", "auto_remove",    "confine",
     };
     int64_t timeout_s = STOP_TIMEOUT_DEFAULT_S;
     int r;
@@ -198,7 +198,8 @@ static int read_spec(const cJSON *doc, struct pl_spec *s, struct vic_err *err)
         (r = read_words(doc, "dns_search", PL_LIST_MAX, &s->dns_search, err)) < 0 ||
         (r = read_words(doc, "dns_options", PL_LIST_MAX, &s->dns_options, err)) < 0 ||
         (r = read_words(doc, "extra_hosts", PL_LIST_MAX, &s->extra_hosts, err)) < 0 ||
-        (r = json_get_bool(doc, "spec", "auto_remove", &s->auto_remove, err)) < 0)
+        (r = json_get_bool(doc, "spec", "auto_remove", &s->auto_remove, err)) < 0 ||
+        (r = confine_from_json(json_member(doc, "confine"), "spec.confine", &s->confine, err)) < 0)
         return r;
     s->stop_timeout_s = (int)timeout_s;
     if (!is_word(s->hostname, ".-_"))
@@ -245,6 +246,7 @@ cJSON *pl_spec_to_json(const struct pl_spec *s)
     json_add_strv(doc, "dns_options", s->dns_options);
     json_add_strv(doc, "extra_hosts", s->extra_hosts);
     json_add_bool(doc, "auto_remove", s->auto_remove);
+    json_add(doc, "confine", confine_to_json(&s->confine));
     return doc;
 }
 
@@ -257,6 +259,7 @@ void pl_spec_release(struct pl_spec *s)
         free(strings[i]);
     for (size_t i = 0; i < ARRAY_SIZE(vectors); i++)
         vic_strv_free(vectors[i]);
+    confine_release(&s->confine);
     memset(s, 0, sizeof(*s));
 }
 

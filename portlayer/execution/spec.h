@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "lib/base/err.h"
+#include "lib/confine/confine.h"
 #include "lib/json/json.h"
 
 #define PL_NETWORKS_MAX 4
@@ -20,6 +21,7 @@ struct pl_spec {
     char **dns, **dns_search, **dns_options;
     char **extra_hosts;
     bool auto_remove;
+    struct confine confine;
 };
 
 /* doc may be NULL.  INVALID names the member that is wrong or unknown. */

@@ -279,6 +279,7 @@ static void start_process(struct pl_start *s)
     json_add_str_or_empty(doc, "user", spec->user);
     json_add_bool(doc, "tty", spec->tty);
     json_add_bool(doc, "stdin", spec->has_stdin);
+    json_add(doc, "confine", confine_to_json(&spec->confine));
     if (s->req->width > 0 && s->req->height > 0) {
         cJSON *console = json_add_obj(doc, "console");
         json_add_i64(console, "width", s->req->width);

@@ -1,9 +1,9 @@
 FUZZERS += fuzz_user fuzz_exec
 fuzz_user_DIR := test/fuzz
 fuzz_user_SRC := fuzz_user.c
-fuzz_user_LIBS := guest json base
+fuzz_user_LIBS := guest confine json base
 fuzz_user_LDLIBS := -lcjson -lm
 fuzz_exec_DIR := test/fuzz
 fuzz_exec_SRC := fuzz_exec.c
-fuzz_exec_LIBS := guest json base
+fuzz_exec_LIBS := guest confine json base
 fuzz_exec_LDLIBS := -lcjson -lm

@@ -2,7 +2,7 @@
 PRIVATE_PROGS += layer-apply
 layer-apply_DIR := test/lib
 layer-apply_SRC := layer_apply.c
-layer-apply_LIBS := portlayer host json base
+layer-apply_LIBS := portlayer host confine json base
 layer-apply_LDLIBS := -lcjson -lcrypto
 LIBS += layermem
 layermem_DIR := test/lib

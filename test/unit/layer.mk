@@ -8,5 +8,5 @@ TESTS += test_layer
 test_layer_DIR := test/unit
 test_layer_SRC := test_layer.c
 test_layer_LDFLAGS := -Wl,--wrap=statvfs
-test_layer_LIBS := portlayer host json base
+test_layer_LIBS := portlayer host confine json base
 test_layer_LDLIBS := -lcmocka -lcjson -lcrypto

@@ -1,11 +1,11 @@
 TESTS += test_execution test_output test_plclient
 test_execution_DIR := test/unit
 test_execution_SRC := test_execution.c
-test_execution_LIBS := portlayer plclient oci host rpc json base
+test_execution_LIBS := portlayer plclient oci host rpc confine json base
 test_execution_LDLIBS := -lcmocka -lvirt -luv -lnghttp2 -lcjson -lnftables -lcrypto -lm
 test_output_DIR := test/unit
 test_output_SRC := test_output.c
-test_output_LIBS := portlayer json base
+test_output_LIBS := portlayer confine json base
 test_output_LDLIBS := -lcmocka -lcjson -lm
 test_plclient_DIR := test/unit
 test_plclient_SRC := test_plclient.c
@@ -15,12 +15,12 @@ test_plclient_LDLIBS := -lcmocka -lcjson -lm
 TESTS += test_flows
 test_flows_DIR := test/unit
 test_flows_SRC := test_flows.c fake_vm.c storage_rpc.c
-test_flows_LIBS := portlayer host json base
+test_flows_LIBS := portlayer host confine json base
 test_flows_LDLIBS := -lcmocka -luv -lcjson -lm
 # The guest and the journal are the test's; what leads to libvirt is linked and not called.
 TESTS += test_exec
 test_exec_DIR := test/unit
 test_exec_SRC := test_exec.c
-test_exec_LIBS := portlayer plclient oci host rpc json base
+test_exec_LIBS := portlayer plclient oci host rpc confine json base
 test_exec_LDFLAGS := -Wl,--wrap=pl_channel_session,--wrap=pl_channel_call,--wrap=pl_events_emit
 test_exec_LDLIBS := -lcmocka -lvirt -luv -lnghttp2 -lcjson -lnftables -lcrypto -lm

@@ -9,6 +9,8 @@
 #include <cmocka.h>
 
 #include "lib/base/alloc.h"
+#include "lib/confine/confine.h"
+#include "personality/docker/confine.h"
 #include "personality/docker/convert.h"
 #include "personality/docker/exec_doc.h"
 #include "personality/docker/fields.h"
@@ -92,6 +94,9 @@ static void test_accepted_defaults_pass(void **state)
         {"ConsoleSize", "[24,80]"},
         {"Unknown", "{\"x\":1}"},
         {"privileged", "false"},
+        {"CapAdd", "[\"all\",\"NET_ADMIN\",\"cap_chown\"]"},
+        {"SecurityOpt", "[\"no-new-privileges\",\"no-new-privileges:false\",\"disable\"]"},
+        {"SecurityOpt", "[\"seccomp=unconfined\",\"apparmor:unconfined\",\"label=disable\"]"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct vic_err err = {0};
@@ -136,7 +141,24 @@ static void test_values_are_checked(void **state)
         {DOCKER_FIELD_HOST, "ExtraHosts", "[\"a:b\"]", VIC_ERR_INVALID, "invalid IP address"},
         {DOCKER_FIELD_HOST, "Dns", "[\"x\"]", VIC_ERR_INVALID, "x"},
         {DOCKER_FIELD_HOST, "ConsoleSize", "[1]", VIC_ERR_INVALID, "ConsoleSize"},
-        {DOCKER_FIELD_HOST, "PRIVILEGED", "true", VIC_ERR_UNIMPLEMENTED, "Privileged"},
+        {DOCKER_FIELD_HOST, "PUBLISHALLPORTS", "true", VIC_ERR_UNIMPLEMENTED, "PublishAllPorts"},
+        {DOCKER_FIELD_HOST, "CapAdd", "[\"no_such\"]", VIC_ERR_INVALID,
+         "invalid CapAdd: unknown capability: \"CAP_no_such\""},
+        {DOCKER_FIELD_HOST, "CapDrop", "[1]", VIC_ERR_INVALID, "CapDrop: expected an array"},
+        {DOCKER_FIELD_HOST, "Privileged", "1", VIC_ERR_INVALID, "Privileged"},
+        {DOCKER_FIELD_HOST, "SecurityOpt", "[\"no-new-privileges=maybe\"]", VIC_ERR_INVALID,
+         "invalid --security-opt 2: \"no-new-privileges=maybe\""},
+        {DOCKER_FIELD_HOST, "SecurityOpt", "[\"x\"]", VIC_ERR_INVALID,
+         "invalid --security-opt 1: \"x\""},
+        {DOCKER_FIELD_HOST, "SecurityOpt", "[\"seccomp\"]", VIC_ERR_INVALID,
+         "invalid --security-opt 1"},
+        {DOCKER_FIELD_HOST, "SecurityOpt", "[\"x=y\"]", VIC_ERR_INVALID,
+         "invalid --security-opt 2: \"x=y\""},
+        {DOCKER_FIELD_HOST, "SecurityOpt", "[\"seccomp={}\"]", VIC_ERR_UNIMPLEMENTED,
+         "SecurityOpt seccomp={} is not served here"},
+        {DOCKER_FIELD_HOST, "SecurityOpt", "[\"apparmor=docker-default\"]", VIC_ERR_UNIMPLEMENTED,
+         "apparmor=unconfined"},
+        {DOCKER_FIELD_HOST, "MaskedPaths", "[\"rel\"]", VIC_ERR_INVALID, "absolute path"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct vic_err err = {0};
@@ -260,11 +282,52 @@ static void test_the_port_layers_request(void **state)
         "\"cwd\":\"/\",\"user\":\"\",\"tty\":true,\"stdin\":true,\"stdin_once\":false},"
         "\"stop_signal\":\"SIGTERM\",\"stop_timeout_s\":3,\"networks\":[],\"dns\":[\"1.1.1.1\"],"
         "\"dns_search\":[],\"dns_options\":[],\"extra_hosts\":[\"h:1.2.3.4\"],"
-        "\"auto_remove\":true}");
+        "\"auto_remove\":true,\"confine\":{}}");
     assert_true(cJSON_Compare(json_member(request, "spec"), want, true));
     auto_json cJSON *attributes = cJSON_Parse("{\"l\":\"v\",\"image\":\"x\"}");
     assert_true(cJSON_Compare(json_member(request, "event_attributes"), attributes, true));
     docker_create_release(&c);
+}
+
+/* What becomes of HostConfig's members on the way to the guest. */
+static void test_confinement(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *host, *want;
+    } rows[] = {
+        {"", "{}"},
+        {"\"CapAdd\":[\"CHOWN\"]", "{}"}, /* has it already */
+        {"\"CapAdd\":[\"SYS_TIME\"],\"CapDrop\":[\"ALL\"]",
+         "{\"capabilities\":[\"CAP_SYS_TIME\"]}"},
+        {"\"CapAdd\":[\"cap_kill\"],\"CapDrop\":[\"kill\",\"all\"]",
+         "{\"capabilities\":[\"CAP_KILL\"]}"},
+        {"\"CapDrop\":[\"all\"]", "{\"capabilities\":[]}"},
+        {"\"Privileged\":true", "{\"privileged\":true}"},
+        {"\"SecurityOpt\":[\"no-new-privileges\"]", "{\"no_new_privileges\":true}"},
+        {"\"SecurityOpt\":[\"no-new-privileges=1\",\"no-new-privileges:false\"]", "{}"},
+        {"\"MaskedPaths\":[],\"ReadonlyPaths\":[\"/a\"]",
+         "{\"masked_paths\":[],\"readonly_paths\":[\"/a\"]}"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        auto_free char *text = vic_xasprintf("{%s}", rows[i].host);
+        auto_json cJSON *host = cJSON_Parse(text);
+        struct vic_err err = {0};
+        assert_non_null(host);
+        assert_int_equal(docker_confine_check(host, &err), 0);
+        auto_json cJSON *spec = docker_confine_spec(host);
+        auto_free char *have = json_print(spec);
+        assert_string_equal(have, rows[i].want);
+        struct confine c;
+        assert_int_equal(confine_from_json(spec, "c", &c, &err), 0);
+        confine_release(&c);
+    }
+    auto_json cJSON *all = cJSON_Parse("{\"CapAdd\":[\"ALL\"],\"CapDrop\":[\"SYS_ADMIN\"]}");
+    auto_json cJSON *spec = docker_confine_spec(all);
+    struct confine c;
+    assert_int_equal(confine_from_json(spec, "c", &c, NULL), 0);
+    assert_true(c.capabilities == 0x1ffffdfffff);
+    confine_release(&c);
 }
 
 static void test_what_is_remembered_is_capped(void **state)
@@ -413,6 +476,7 @@ int main(void)
         cmocka_unit_test(test_merging),
         cmocka_unit_test(test_what_is_merged_is_capped),
         cmocka_unit_test(test_the_port_layers_request),
+        cmocka_unit_test(test_confinement),
         cmocka_unit_test(test_what_is_remembered_is_capped),
         cmocka_unit_test(test_image_volumes_are_warned_about),
         cmocka_unit_test(test_exec_bodies),

@@ -44,6 +44,14 @@ static int prepare(const struct tether_config *c, struct vic_err *err)
     return 0;
 }
 
+static int confine(int cgroup_fd, const struct confine *c, struct vic_err *err)
+{
+    (void)cgroup_fd;
+    (void)c;
+    (void)err;
+    return 0;
+}
+
 static bool was_oom_killed(void)
 {
     return false;
@@ -67,6 +75,7 @@ static _Noreturn void be_tether(int rpc_fd)
                                      .nofile = NOFILE,
                                      .cgroup_fd = -1,
                                      .prepare = prepare,
+                                     .confine = confine,
                                      .was_oom_killed = was_oom_killed,
                                      .settle = settle};
     struct vic_err err = {0};
@@ -563,6 +572,53 @@ static void test_an_exec_is_inside_the_container(void **state)
     kill_and_end(&run);
 }
 
+static void test_confinement_is_as_asked(void **state)
+{
+    (void)state;
+    skip_unless_root();
+    static const struct {
+        const char *confine, *script, *want;
+    } rows[] = {
+        {"\"capabilities\":[\"CAP_KILL\",\"CAP_CHOWN\"],\"no_new_privileges\":true",
+         "grep -E 'Cap(Inh|Prm|Eff|Bnd)|NoNewPrivs' /proc/self/status",
+         "CapInh:\t0000000000000000\nCapPrm:\t0000000000000021\nCapEff:\t0000000000000021\n"
+         "CapBnd:\t0000000000000021\nNoNewPrivs:\t1\n"},
+        {"\"capabilities\":[]", "grep CapEff /proc/self/status", "CapEff:\t0000000000000000\n"},
+        {"\"masked_paths\":[\"/etc/passwd\",\"/absent\"],\"readonly_paths\":[\"/tmp\"]",
+         "wc -c </etc/passwd; touch /tmp/x 2>/dev/null || echo ro", "0\nro\n"},
+        {"\"masked_paths\":[],\"readonly_paths\":[]",
+         "cut -d' ' -f5 /proc/self/mountinfo | grep -c ^/proc", "1\n"},
+        {"\"privileged\":true",
+         "cut -d' ' -f5 /proc/self/mountinfo | grep -c ^/proc; "
+         "grep -c '/sys.* ro,' /proc/self/mountinfo; [ -c /dev/kmsg ] && echo kmsg",
+         "1\n0\nkmsg\n"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct run run;
+        auto_free char *doc = vic_xasprintf("{\"args\":[\"sh\",\"-c\",\"%s\"],\"confine\":{%s}}",
+                                            rows[i].script, rows[i].confine);
+        run_to_end(&run, doc);
+        assert_string_equal(vic_buf_str(&run.out), rows[i].want);
+        release(&run);
+    }
+}
+
+static void test_an_exec_is_confined_as_the_container(void **state)
+{
+    (void)state;
+    skip_unless_root();
+    struct run run;
+    begin(&run);
+    configure(&run);
+    call_fails(&run, "/v1/start", "{\"args\":[\"sh\"],\"confine\":{\"umask\":1}}", VIC_ERR_INVALID,
+               "confine.umask: unknown member");
+    call(&run, "/v1/start",
+         "{\"args\":[\"sleep\",\"1000\"],\"confine\":{\"capabilities\":[\"CAP_KILL\"]}}");
+    assert_int_equal(run_exec(&run, 1, "\"args\":[\"grep\",\"CapEff\",\"/proc/self/status\"]"), 0);
+    assert_string_equal(vic_buf_str(&run.out), "CapEff:\t0000000000000020\n");
+    kill_and_end(&run);
+}
+
 static void test_a_privileged_exec_keeps_its_capabilities(void **state)
 {
     (void)state;
@@ -796,6 +852,8 @@ int main(void)
         cmocka_unit_test(test_shutdown_kills_and_records),
         cmocka_unit_test(test_orphans_do_not_hold_the_end_up),
         cmocka_unit_test(test_an_exec_is_inside_the_container),
+        cmocka_unit_test(test_confinement_is_as_asked),
+        cmocka_unit_test(test_an_exec_is_confined_as_the_container),
         cmocka_unit_test(test_a_privileged_exec_keeps_its_capabilities),
         cmocka_unit_test(test_execs_that_cannot_start),
         cmocka_unit_test(test_streams_of_an_exec),

@@ -1,0 +1,147 @@
+/* Reads, checks and writes the document. */
+#include "lib/confine/confine.h"
+
+#include <string.h>
+
+#include "lib/base/str.h"
+#include "lib/confine/capability.h"
+
+const char *const confine_masked_paths[] = {
+    "/proc/asound",      "/proc/acpi",          "/proc/interrupts", "/proc/kcore",
+    "/proc/keys",        "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats",
+    "/proc/sched_debug", "/proc/scsi",          "/sys/firmware",    "/sys/devices/virtual/powercap",
+};
+const size_t confine_n_masked_paths = ARRAY_SIZE(confine_masked_paths);
+
+const char *const confine_readonly_paths[] = {
+    "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
+};
+const size_t confine_n_readonly_paths = ARRAY_SIZE(confine_readonly_paths);
+
+/* ---- members by kind --------------------------------------------------------------------------------- */
+
+#define AT(c, type, offset) ((type *)(void *)((char *)(c) + (offset)))
+#define AT_CONST(c, type, offset) ((type const *)(const void *)((const char *)(c) + (offset)))
+
+static const struct {
+    const char *name;
+    size_t offset;
+} bools[] = {
+    {"privileged", offsetof(struct confine, is_privileged)},
+    {"no_new_privileges", offsetof(struct confine, no_new_privileges)},
+};
+
+static const struct {
+    const char *name;
+    size_t list, has;
+} paths[] = {
+    {"masked_paths", offsetof(struct confine, masked_paths),
+     offsetof(struct confine, has_masked_paths)},
+    {"readonly_paths", offsetof(struct confine, readonly_paths),
+     offsetof(struct confine, has_readonly_paths)},
+};
+
+static bool is_known(const char *name)
+{
+    static const char *const others[] = {"capabilities"};
+    bool known = false;
+    for (size_t i = 0; i < ARRAY_SIZE(bools); i++)
+        known = known || strcmp(bools[i].name, name) == 0;
+    for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+        known = known || strcmp(paths[i].name, name) == 0;
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        known = known || strcmp(others[i], name) == 0;
+    return known;
+}
+
+static int check_members(const cJSON *doc, const char *path, struct vic_err *err)
+{
+    if (!cJSON_IsObject(doc))
+        return vic_fail(err, VIC_ERR_INVALID, 0, "%s: expected an object", path);
+    const cJSON *m;
+    cJSON_ArrayForEach(m, doc)
+    {
+        if (!is_known(m->string))
+            return vic_fail(err, VIC_ERR_INVALID, 0, "%s.%.80s: unknown member", path, m->string);
+    }
+    return 0;
+}
+
+static int read_list(const cJSON *doc, const char *path, const char *member, char ***ret,
+                     struct vic_err *err)
+{
+    int r = json_get_strv(doc, path, member, ret, err);
+    if (r >= 0 && vic_strv_len(*ret) > CONFINE_LIST_MAX)
+        return vic_fail(err, VIC_ERR_INVALID, 0, "%s.%s: more than %d entries", path, member,
+                        CONFINE_LIST_MAX);
+    return r;
+}
+
+static int read_paths(const cJSON *doc, const char *path, const char *member, char ***ret,
+                      struct vic_err *err)
+{
+    int r = read_list(doc, path, member, ret, err);
+    for (char **v = *ret; r >= 0 && v && *v; v++)
+        if (**v != '/' || strlen(*v) > CONFINE_PATH_MAX)
+            r = vic_fail(err, VIC_ERR_INVALID, 0, "%s.%s: not an absolute path: '%.80s'", path,
+                         member, *v);
+    return r;
+}
+
+static int read_capabilities(const cJSON *doc, const char *path, struct confine *c,
+                             struct vic_err *err)
+{
+    static const char member[] = "capabilities";
+    auto_strv char **names = NULL;
+    c->capabilities = CONFINE_CAPABILITIES_DEFAULT;
+    if (!json_member(doc, member))
+        return 0;
+    int r = read_list(doc, path, member, &names, err);
+    c->capabilities = 0;
+    for (char **v = names; r >= 0 && v && *v; v++) {
+        int number = confine_capability_from_name(*v);
+        if (number < 0)
+            return vic_fail(err, VIC_ERR_INVALID, 0, "%s.%s: unknown capability: \"%.80s\"", path,
+                            member, *v);
+        c->capabilities |= UINT64_C(1) << number;
+    }
+    return r;
+}
+
+int confine_from_json(const cJSON *doc, const char *path, struct confine *ret, struct vic_err *err)
+{
+    *ret = (struct confine){0};
+    int r = doc ? check_members(doc, path, err) : 0;
+    for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(bools); i++)
+        r = json_get_bool(doc, path, bools[i].name, AT(ret, bool, bools[i].offset), err);
+    for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(paths); i++) {
+        *AT(ret, bool, paths[i].has) = json_member(doc, paths[i].name) != NULL;
+        r = read_paths(doc, path, paths[i].name, AT(ret, char **, paths[i].list), err);
+    }
+    return r < 0 ? r : read_capabilities(doc, path, ret, err);
+}
+
+cJSON *confine_to_json(const struct confine *c)
+{
+    cJSON *doc = json_new_obj();
+    for (size_t i = 0; i < ARRAY_SIZE(bools); i++)
+        if (*AT_CONST(c, bool, bools[i].offset))
+            json_add_bool(doc, bools[i].name, true);
+    for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+        if (*AT_CONST(c, bool, paths[i].has))
+            json_add_strv(doc, paths[i].name, *AT_CONST(c, char **, paths[i].list));
+    if (c->capabilities != CONFINE_CAPABILITIES_DEFAULT) {
+        cJSON *names = json_add_arr(doc, "capabilities");
+        for (unsigned i = 0; confine_capability_to_name(i); i++)
+            if (c->capabilities >> i & 1)
+                json_push_str(names, confine_capability_to_name(i));
+    }
+    return doc;
+}
+
+void confine_release(struct confine *c)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+        vic_strv_free(*AT(c, char **, paths[i].list));
+    *c = (struct confine){0};
+}

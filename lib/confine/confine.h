@@ -1,0 +1,38 @@
+/*
+ * What the processes of a container may do and see: checked by the port layer, carried out by tether.
+ *
+ * One document for both, in which everything may be absent: what Docker does without the option.
+ *   {"privileged":bool           every capability, all devices of the VM, nothing hidden
+ *    "no_new_privileges":bool,
+ *    "capabilities":["CAP_CHOWN",...],
+ *    "masked_paths":[absolute,...], "readonly_paths":[absolute,...]}
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/err.h"
+#include "lib/json/json.h"
+
+#define CONFINE_LIST_MAX 256  /* entries of each list */
+#define CONFINE_PATH_MAX 4095 /* bytes; the kernel's */
+
+struct confine {
+    bool is_privileged, no_new_privileges;
+    uint64_t capabilities;
+    bool has_masked_paths, has_readonly_paths; /* else Docker's own, below */
+    char **masked_paths, **readonly_paths;     /* owned vectors */
+};
+
+extern const char *const confine_masked_paths[];
+extern const size_t confine_n_masked_paths;
+extern const char *const confine_readonly_paths[];
+extern const size_t confine_n_readonly_paths;
+
+/* doc NULL: the defaults.  INVALID names path and member.  *ret is to be released in any case. */
+int confine_from_json(const cJSON *doc, const char *path, struct confine *ret, struct vic_err *err);
+/* Without what is as by default: an object that may be empty. */
+cJSON *confine_to_json(const struct confine *c);
+void confine_release(struct confine *c);

@@ -1,0 +1,234 @@
+/* Capabilities, privileges and what is hidden. */
+#include "personality/docker/confine.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/banned.h"
+#include "lib/base/str.h"
+#include "lib/confine/capability.h"
+#include "lib/confine/confine.h"
+
+#define PATH "HostConfig"
+
+static int check_list(const cJSON *host, const char *member, const cJSON **ret, struct vic_err *err)
+{
+    int r = json_get_arr(host, PATH, member, ret, err);
+    if (r >= 0 && cJSON_GetArraySize(*ret) > CONFINE_LIST_MAX)
+        return vic_fail(err, VIC_ERR_INVALID, 0, PATH ".%s: more than %d entries", member,
+                        CONFINE_LIST_MAX);
+    if (r < 0)
+        return r;
+    const cJSON *e;
+    cJSON_ArrayForEach(e, *ret)
+    {
+        if (!cJSON_IsString(e))
+            return vic_fail(err, VIC_ERR_INVALID, 0, PATH ".%s: expected an array of strings",
+                            member);
+    }
+    return r;
+}
+
+/* ---- capabilities ------------------------------------------------------------------------------------ */
+
+static int check_capabilities(const cJSON *host, const char *member, struct vic_err *err)
+{
+    const cJSON *list;
+    int r = check_list(host, member, &list, err);
+    if (r < 0)
+        return r;
+    const cJSON *e;
+    cJSON_ArrayForEach(e, list)
+    {
+        const char *name = e->valuestring;
+        if (strcasecmp(name, "ALL") != 0 && confine_capability_from_name(name) < 0)
+            return vic_fail(err, VIC_ERR_INVALID, 0, "invalid %s: unknown capability: \"%s%.80s\"",
+                            member, strncasecmp(name, "CAP_", 4) == 0 ? "" : "CAP_", name);
+    }
+    return r;
+}
+
+static uint64_t mask_of(const cJSON *list, bool *ret_all)
+{
+    uint64_t mask = 0;
+    const cJSON *e;
+    *ret_all = false;
+    cJSON_ArrayForEach(e, list)
+    {
+        int number = confine_capability_from_name(e->valuestring);
+        if (number >= 0)
+            mask |= UINT64_C(1) << number;
+        else
+            *ret_all = true;
+    }
+    return mask;
+}
+
+/* Docker's order: ALL of one list goes before names of the other, and added wins over dropped. */
+static uint64_t capabilities(const cJSON *host)
+{
+    bool adds_all;
+    bool drops_all;
+    uint64_t add = mask_of(json_member(host, "CapAdd"), &adds_all);
+    uint64_t drop = mask_of(json_member(host, "CapDrop"), &drops_all);
+    if (adds_all)
+        return CONFINE_CAPABILITIES_ALL & ~drop;
+    return drops_all ? add : (CONFINE_CAPABILITIES_DEFAULT & ~drop) | add;
+}
+
+/* ---- security options -------------------------------------------------------------------------------- */
+
+#define NO_NEW_PRIVILEGES "no-new-privileges"
+
+/* "key=value", or with a colon as older clients have it; the value is NULL when there is none. */
+static bool option_is(const char *option, const char *key, const char **ret_value)
+{
+    size_t len = strlen(key);
+    if (strncmp(option, key, len) != 0)
+        return false;
+    *ret_value = option[len] ? option + len + 1 : NULL;
+    return option[len] == '\0' || option[len] == '=' || option[len] == ':';
+}
+
+static int check_option(const char *option, struct vic_err *err)
+{
+    /* What is so in a VM: there is nothing of the kind around the process. */
+    static const struct {
+        const char *key, *value;
+    } granted[] = {{"seccomp", "unconfined"}, {"apparmor", "unconfined"}, {"label", "disable"}};
+    const char *value;
+    bool flag;
+    if (option_is(option, NO_NEW_PRIVILEGES, &value))
+        return !value || vic_str_to_bool(value, &flag) >= 0
+                   ? 0
+                   : vic_fail(err, VIC_ERR_INVALID, 0, "invalid --security-opt 2: \"%.100s\"",
+                              option);
+    if (strcmp(option, "disable") == 0)
+        return 0;
+    for (size_t i = 0; i < ARRAY_SIZE(granted); i++) {
+        if (!option_is(option, granted[i].key, &value) || !value)
+            continue;
+        if (strcmp(value, granted[i].value) == 0)
+            return 0;
+        return vic_fail(err, VIC_ERR_UNIMPLEMENTED, 0,
+                        PATH ".SecurityOpt %s=%.60s is not served here: every container has a "
+                             "kernel of its own; use %s=%s, or leave it out",
+                        granted[i].key, value, granted[i].key, granted[i].value);
+    }
+    return vic_fail(err, VIC_ERR_INVALID, 0, "invalid --security-opt %d: \"%.100s\"",
+                    strpbrk(option, "=:") ? 2 : 1, option);
+}
+
+static int check_options(const cJSON *host, struct vic_err *err)
+{
+    const cJSON *list;
+    int r = check_list(host, "SecurityOpt", &list, err);
+    if (r < 0)
+        return r;
+    const cJSON *e;
+    cJSON_ArrayForEach(e, list)
+    {
+        if ((r = check_option(e->valuestring, err)) < 0)
+            return r;
+    }
+    return r;
+}
+
+/* The last one counts. */
+static bool has_no_new_privileges(const cJSON *host)
+{
+    bool has = false;
+    const char *value;
+    const cJSON *e;
+    cJSON_ArrayForEach(e, json_member(host, "SecurityOpt"))
+    {
+        if (option_is(e->valuestring, NO_NEW_PRIVILEGES, &value) &&
+            (!value || vic_str_to_bool(value, &has) < 0))
+            has = true;
+    }
+    return has;
+}
+
+/* ---- paths ------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *docker, *ours;
+} path_lists[] = {{"MaskedPaths", "masked_paths"}, {"ReadonlyPaths", "readonly_paths"}};
+
+static int check_paths(const cJSON *host, const char *member, struct vic_err *err)
+{
+    const cJSON *list;
+    int r = check_list(host, member, &list, err);
+    if (r < 0)
+        return r;
+    const cJSON *e;
+    cJSON_ArrayForEach(e, list)
+    {
+        if (e->valuestring[0] != '/' || strlen(e->valuestring) > CONFINE_PATH_MAX)
+            return vic_fail(err, VIC_ERR_INVALID, 0,
+                            PATH ".%s: \"%.100s\" needs to be an absolute path", member,
+                            e->valuestring);
+    }
+    return r;
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------------- */
+
+int docker_confine_check(const cJSON *host, struct vic_err *err)
+{
+    bool flag;
+    int r;
+    if ((r = check_capabilities(host, "CapAdd", err)) < 0 ||
+        (r = check_capabilities(host, "CapDrop", err)) < 0 ||
+        (r = json_get_bool(host, PATH, "Privileged", &flag, err)) < 0 ||
+        (r = check_options(host, err)) < 0)
+        return r;
+    for (size_t i = 0; i < ARRAY_SIZE(path_lists) && r >= 0; i++)
+        r = check_paths(host, path_lists[i].docker, err);
+    return r;
+}
+
+static void add_capabilities(cJSON *spec, uint64_t mask)
+{
+    if (mask == CONFINE_CAPABILITIES_DEFAULT)
+        return;
+    cJSON *list = json_add_arr(spec, "capabilities");
+    for (unsigned i = 0; confine_capability_to_name(i); i++)
+        if (mask >> i & 1)
+            json_push_str(list, confine_capability_to_name(i));
+}
+
+cJSON *docker_confine_spec(const cJSON *host)
+{
+    cJSON *spec = json_new_obj();
+    if (json_bool(host, "Privileged", false))
+        json_add_bool(spec, "privileged", true);
+    if (has_no_new_privileges(host))
+        json_add_bool(spec, "no_new_privileges", true);
+    add_capabilities(spec, capabilities(host));
+    for (size_t i = 0; i < ARRAY_SIZE(path_lists); i++)
+        if (json_member(host, path_lists[i].docker))
+            json_add(spec, path_lists[i].ours, json_dup(json_member(host, path_lists[i].docker)));
+    return spec;
+}
+
+static void show_paths(cJSON *host, const char *member, const char *const *paths, size_t n)
+{
+    if (json_member(host, member))
+        return;
+    cJSON_DeleteItemFromObjectCaseSensitive(host, member);
+    if (json_bool(host, "Privileged", false)) {
+        json_add_null(host, member);
+        return;
+    }
+    cJSON *list = json_add_arr(host, member);
+    for (size_t i = 0; i < n; i++)
+        json_push_str(list, paths[i]);
+}
+
+void docker_confine_show(cJSON *host)
+{
+    show_paths(host, "MaskedPaths", confine_masked_paths, confine_n_masked_paths);
+    show_paths(host, "ReadonlyPaths", confine_readonly_paths, confine_n_readonly_paths);
+}

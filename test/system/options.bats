@@ -1,0 +1,32 @@
+# What a container's processes may do and see, as the options of `docker run` have it.
+load common
+
+teardown() { remove_all opt-; }
+
+# shellcheck disable=SC2016 # for the container's shell
+@test "capabilities are added and dropped, new privileges forbidden" {
+    dk run -d --name opt-caps --cap-drop ALL --cap-add NET_ADMIN --cap-add cap_chown \
+        --security-opt no-new-privileges --security-opt seccomp=unconfined busybox sleep 1000
+    run -0 dk exec opt-caps sh -c 'grep -E "CapEff|CapBnd|NoNewPrivs" /proc/1/status /proc/self/status | cut -d: -f2,3 | sort | uniq -c | tr -s " \t" " "'
+    equal " 2 CapBnd: 0000000000001001
+ 2 CapEff: 0000000000001001
+ 2 NoNewPrivs: 1" "$output"
+    dk exec opt-caps ip link set lo down
+    run -1 dk exec opt-caps chroot / true
+    equal '["ALL"] ["no-new-privileges","seccomp=unconfined"]' \
+        "$(dk inspect -f '{{json .HostConfig.CapDrop}} {{json .HostConfig.SecurityOpt}}' opt-caps)"
+    run -125 dk run --rm --cap-add NO_SUCH busybox true
+    expect 'unknown capability: "CAP_NO_SUCH"'
+    run -125 dk run --rm --security-opt apparmor=docker-default busybox true
+    expect "HostConfig.SecurityOpt apparmor=docker-default is not served here"
+}
+
+@test "privileged is the VM's own: capabilities, devices, nothing hidden" {
+    dk run -d --name opt-priv --privileged busybox sleep 1000
+    equal 000001ffffffffff "$(dk exec opt-priv sed -n 's/CapEff:[[:space:]]*//p' /proc/1/status)"
+    dk exec opt-priv sh -c 'head -c 1024 /dev/vda >/dev/null && mount -t tmpfs none /tmp && echo 1 >/proc/sys/vm/swappiness && test -w /sys/fs/cgroup'
+    equal "true null" "$(dk inspect -f '{{.HostConfig.Privileged}} {{json .HostConfig.MaskedPaths}}' opt-priv)"
+    run -0 dk run --rm --security-opt systempaths=unconfined busybox sh -c 'cut -d" " -f5 /proc/self/mountinfo | grep -c ^/proc; head -c 1 /dev/vda || echo no device'
+    equal 1 "${lines[0]}"
+    expect "no device"
+}
