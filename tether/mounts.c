@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,7 +34,6 @@ static const struct {
     {"/sys", "sysfs", NULL, QUIET | MS_RDONLY},
     {"/sys/fs/cgroup", "cgroup2", NULL, QUIET | MS_RDONLY},
     {"/dev/mqueue", "mqueue", NULL, QUIET},
-    {"/dev/shm", "tmpfs", "mode=1777,size=67108864", QUIET},
 };
 
 static const struct {
@@ -86,6 +86,45 @@ static int mount_all(const struct confine *c, struct vic_err *err)
             return vic_fail_errno(err, errno, "mount %s", target);
     }
     return 0;
+}
+
+static int mount_shm(const struct confine *c, struct vic_err *err)
+{
+    auto_free char *options = vic_xasprintf("mode=1777,size=%" PRId64, c->shm_bytes);
+    int r = vic_file_mkdir_p("/dev/shm", 0755, err);
+    if (r < 0)
+        return r;
+    return mount("shm", "/dev/shm", "tmpfs", QUIET, options) < 0
+               ? vic_fail_errno(err, errno, "mount /dev/shm")
+               : 0;
+}
+
+/* One over a folder of the image has that folder's mode. */
+static int mount_tmpfs(const struct confine_tmpfs *t, struct vic_err *err)
+{
+    unsigned long flags;
+    auto_free char *data = NULL;
+    bool has_mode;
+    struct stat st;
+    int r = confine_tmpfs_options(t->options, &flags, &data, &has_mode, err);
+    if (r < 0)
+        return r;
+    bool is_there = stat(t->path, &st) == 0;
+    if ((r = vic_file_mkdir_p(t->path, 0755, err)) < 0)
+        return r;
+    auto_free char *with_mode =
+        vic_xasprintf("%s%smode=%o", data, *data ? "," : "", is_there ? st.st_mode & 07777 : 01777);
+    if (mount("tmpfs", t->path, "tmpfs", flags, has_mode ? data : with_mode) < 0)
+        return vic_fail_errno(err, errno, "mount %s", t->path);
+    return 0;
+}
+
+static int mount_more(const struct confine *c, struct vic_err *err)
+{
+    int r = mount_shm(c, err);
+    for (size_t i = 0; i < c->n_tmpfs && r >= 0; i++)
+        r = mount_tmpfs(&c->tmpfs[i], err);
+    return r;
 }
 
 static int make_nodes(struct vic_err *err)
@@ -175,13 +214,36 @@ static int each_own(char *const *paths, int (*apply)(const char *, struct vic_er
     return r;
 }
 
+static int keep_writable(const char *path, struct vic_err *err)
+{
+    int r = vic_file_mkdir_p(path, 0755, err);
+    if (r < 0)
+        return r;
+    return mount(path, path, NULL, MS_BIND | MS_REC, NULL) < 0
+               ? vic_fail_errno(err, errno, "keep %s writable", path)
+               : 0;
+}
+
+/* What tether has laid over the image's files is part of the root. */
+static int seal_root(const struct confine *c, struct vic_err *err)
+{
+    static const char *const overlays[] = {"/etc/hostname", "/etc/hosts", "/etc/resolv.conf"};
+    int r = each(overlays, ARRAY_SIZE(overlays), make_read_only, err);
+    if (r < 0 || (r = each_own(c->writable_paths, keep_writable, err)) < 0)
+        return r;
+    if (mount(NULL, "/", NULL, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_RELATIME, NULL) < 0)
+        return vic_fail_errno(err, errno, "make the root read-only");
+    return 0;
+}
+
 int tether_mounts_hide(const struct confine *c, struct vic_err *err)
 {
-    if (c->is_privileged)
-        return 0;
-    int r = c->has_readonly_paths
-                ? each_own(c->readonly_paths, make_read_only, err)
-                : each(confine_readonly_paths, confine_n_readonly_paths, make_read_only, err);
+    int r = c->has_readonly_root ? seal_root(c, err) : 0;
+    if (r < 0 || c->is_privileged)
+        return r;
+    r = c->has_readonly_paths
+            ? each_own(c->readonly_paths, make_read_only, err)
+            : each(confine_readonly_paths, confine_n_readonly_paths, make_read_only, err);
     if (r < 0)
         return r;
     return c->has_masked_paths ? each_own(c->masked_paths, mask, err)
@@ -201,7 +263,7 @@ int tether_mounts_enter(const char *root, const struct tether_overlays *o, const
         (r = attach(hostname, "/etc/hostname", err)) < 0 ||
         (r = attach(hosts, "/etc/hosts", err)) < 0 ||
         (r = attach(resolv_conf, "/etc/resolv.conf", err)) < 0 || (r = mount_all(c, err)) < 0 ||
-        (r = make_nodes(err)) < 0)
+        (r = make_nodes(err)) < 0 || (r = mount_more(c, err)) < 0)
         return r;
     return c->is_privileged ? tether_nodes_make(err) : 0;
 }

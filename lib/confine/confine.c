@@ -1,8 +1,10 @@
 /* Reads, checks and writes the document. */
 #include "lib/confine/confine.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "lib/confine/capability.h"
 
@@ -29,6 +31,7 @@ static const struct {
 } bools[] = {
     {"privileged", offsetof(struct confine, is_privileged)},
     {"no_new_privileges", offsetof(struct confine, no_new_privileges)},
+    {"readonly_root", offsetof(struct confine, has_readonly_root)},
 };
 
 static const struct {
@@ -39,11 +42,13 @@ static const struct {
      offsetof(struct confine, has_masked_paths)},
     {"readonly_paths", offsetof(struct confine, readonly_paths),
      offsetof(struct confine, has_readonly_paths)},
+    {"writable_paths", offsetof(struct confine, writable_paths),
+     offsetof(struct confine, has_writable_paths)},
 };
 
 static bool is_known(const char *name)
 {
-    static const char *const others[] = {"capabilities"};
+    static const char *const others[] = {"capabilities", "tmpfs", "shm_bytes"};
     bool known = false;
     for (size_t i = 0; i < ARRAY_SIZE(bools); i++)
         known = known || strcmp(bools[i].name, name) == 0;
@@ -108,6 +113,48 @@ static int read_capabilities(const cJSON *doc, const char *path, struct confine 
     return r;
 }
 
+static int compare_paths(const void *a, const void *b)
+{
+    const struct confine_tmpfs *x = a;
+    const struct confine_tmpfs *y = b;
+    return strcmp(x->path, y->path);
+}
+
+static int read_tmpfs(const cJSON *doc, const char *path, struct confine *c, struct vic_err *err)
+{
+    const cJSON *map;
+    int r = json_get_obj(doc, path, "tmpfs", &map, err);
+    if (r < 0 || !map)
+        return r;
+    if (cJSON_GetArraySize(map) > CONFINE_LIST_MAX)
+        return vic_fail(err, VIC_ERR_INVALID, 0, "%s.tmpfs: more than %d entries", path,
+                        CONFINE_LIST_MAX);
+    c->tmpfs = vic_xalloc((CONFINE_LIST_MAX + 1) * sizeof(*c->tmpfs));
+    const cJSON *e;
+    cJSON_ArrayForEach(e, map)
+    {
+        unsigned long flags;
+        auto_free char *data = NULL;
+        bool has_mode;
+        if (!cJSON_IsString(e))
+            return vic_fail(err, VIC_ERR_INVALID, 0, "%s.tmpfs: expected strings", path);
+        if ((r = confine_tmpfs_path_check(e->string, err)) < 0 ||
+            (r = confine_tmpfs_options(e->valuestring, &flags, &data, &has_mode, err)) < 0)
+            return vic_fail_wrap(err, r, "%s.tmpfs", path);
+        c->tmpfs[c->n_tmpfs++] =
+            (struct confine_tmpfs){vic_xstrdup(e->string), vic_xstrdup(e->valuestring)};
+    }
+    qsort(c->tmpfs, c->n_tmpfs, sizeof(*c->tmpfs), compare_paths);
+    return 0;
+}
+
+static int read_mounts(const cJSON *doc, const char *path, struct confine *c, struct vic_err *err)
+{
+    c->shm_bytes = CONFINE_SHM_BYTES;
+    int r = json_get_i64(doc, path, "shm_bytes", 1, INT64_MAX, &c->shm_bytes, err);
+    return r < 0 ? r : read_tmpfs(doc, path, c, err);
+}
+
 int confine_from_json(const cJSON *doc, const char *path, struct confine *ret, struct vic_err *err)
 {
     *ret = (struct confine){0};
@@ -118,7 +165,9 @@ int confine_from_json(const cJSON *doc, const char *path, struct confine *ret, s
         *AT(ret, bool, paths[i].has) = json_member(doc, paths[i].name) != NULL;
         r = read_paths(doc, path, paths[i].name, AT(ret, char **, paths[i].list), err);
     }
-    return r < 0 ? r : read_capabilities(doc, path, ret, err);
+    if (r < 0 || (r = read_capabilities(doc, path, ret, err)) < 0)
+        return r;
+    return read_mounts(doc, path, ret, err);
 }
 
 cJSON *confine_to_json(const struct confine *c)
@@ -136,6 +185,11 @@ cJSON *confine_to_json(const struct confine *c)
             if (c->capabilities >> i & 1)
                 json_push_str(names, confine_capability_to_name(i));
     }
+    cJSON *tmpfs = c->n_tmpfs > 0 ? json_add_obj(doc, "tmpfs") : NULL;
+    for (size_t i = 0; i < c->n_tmpfs; i++)
+        json_add_str(tmpfs, c->tmpfs[i].path, c->tmpfs[i].options);
+    if (c->shm_bytes != CONFINE_SHM_BYTES)
+        json_add_i64(doc, "shm_bytes", c->shm_bytes);
     return doc;
 }
 
@@ -143,5 +197,10 @@ void confine_release(struct confine *c)
 {
     for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
         vic_strv_free(*AT(c, char **, paths[i].list));
+    for (size_t i = 0; i < c->n_tmpfs; i++) {
+        free(c->tmpfs[i].path);
+        free(c->tmpfs[i].options);
+    }
+    free(c->tmpfs);
     *c = (struct confine){0};
 }

@@ -5,7 +5,9 @@
  *   {"privileged":bool           every capability, all devices of the VM, nothing hidden
  *    "no_new_privileges":bool,
  *    "capabilities":["CAP_CHOWN",...],
- *    "masked_paths":[absolute,...], "readonly_paths":[absolute,...]}
+ *    "masked_paths":[absolute,...], "readonly_paths":[absolute,...],
+ *    "readonly_root":bool, "writable_paths":[absolute,...]    the latter whatever the root is
+ *    "tmpfs":{absolute:options,...}, "shm_bytes":67108864}
  */
 #pragma once
 
@@ -14,16 +16,23 @@
 #include <stdint.h>
 
 #include "lib/base/err.h"
+#include "lib/confine/tmpfs.h"
 #include "lib/json/json.h"
 
 #define CONFINE_LIST_MAX 256  /* entries of each list */
 #define CONFINE_PATH_MAX 4095 /* bytes; the kernel's */
+#define CONFINE_SHM_BYTES (64 << 20)
 
 struct confine {
-    bool is_privileged, no_new_privileges;
+    bool is_privileged, no_new_privileges, has_readonly_root;
     uint64_t capabilities;
     bool has_masked_paths, has_readonly_paths; /* else Docker's own, below */
     char **masked_paths, **readonly_paths;     /* owned vectors */
+    bool has_writable_paths;
+    char **writable_paths;       /* owned vector */
+    struct confine_tmpfs *tmpfs; /* owned; a parent before what is in it */
+    size_t n_tmpfs;
+    int64_t shm_bytes;
 };
 
 extern const char *const confine_masked_paths[];

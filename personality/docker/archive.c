@@ -291,6 +291,13 @@ static void on_container_in(struct docker_req *r, const struct vic_err *err, con
         docker_body_resume(r);
         return;
     }
+    auto_json cJSON *said = docker_create_document(doc);
+    if (json_bool(json_member(said, "HostConfig"), "ReadonlyRootfs", false)) {
+        docker_reply_errorf(r, VIC_ERR_FORBIDDEN, "container rootfs is marked read-only");
+        copy_free(c);
+        docker_body_resume(r);
+        return;
+    }
     c->id = vic_xstrdup(json_str(doc, "id", ""));
     auto_free char *path = intent_path(c);
     auto_free char *whole =

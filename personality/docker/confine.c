@@ -1,4 +1,4 @@
-/* Capabilities, privileges and what is hidden. */
+/* Capabilities, privileges, what is hidden, and what is mounted. */
 #include "personality/docker/confine.h"
 
 #include <string.h>
@@ -173,6 +173,60 @@ static int check_paths(const cJSON *host, const char *member, struct vic_err *er
     return r;
 }
 
+/* ---- mounts ------------------------------------------------------------------------------------------ */
+
+static int check_tmpfs(const cJSON *host, struct vic_err *err)
+{
+    const cJSON *map;
+    int r = json_get_obj(host, PATH, "Tmpfs", &map, err);
+    if (r < 0)
+        return r;
+    if (cJSON_GetArraySize(map) > CONFINE_LIST_MAX)
+        return vic_fail(err, VIC_ERR_INVALID, 0, PATH ".Tmpfs: more than %d entries",
+                        CONFINE_LIST_MAX);
+    const cJSON *e;
+    cJSON_ArrayForEach(e, map)
+    {
+        unsigned long flags;
+        auto_free char *data = NULL;
+        bool has_mode;
+        if (!cJSON_IsString(e))
+            return vic_fail(err, VIC_ERR_INVALID, 0, PATH ".Tmpfs: expected an object of strings");
+        if ((r = confine_tmpfs_path_check(e->string, err)) < 0 ||
+            (r = confine_tmpfs_options(e->valuestring, &flags, &data, &has_mode, err)) < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int check_mounts(const cJSON *host, struct vic_err *err)
+{
+    bool flag;
+    int64_t shm = 0;
+    int r = json_get_bool(host, PATH, "ReadonlyRootfs", &flag, err);
+    if (r < 0 || (r = json_get_i64(host, PATH, "ShmSize", INT64_MIN, INT64_MAX, &shm, err)) < 0)
+        return r;
+    if (shm < 0)
+        return vic_fail(err, VIC_ERR_INVALID, 0, "SHM size can not be less than 0");
+    return check_tmpfs(host, err);
+}
+
+static void add_mounts(cJSON *spec, const cJSON *host, const cJSON *volumes)
+{
+    if (json_bool(host, "ReadonlyRootfs", false)) {
+        json_add_bool(spec, "readonly_root", true);
+        cJSON *writable = volumes && volumes->child ? json_add_arr(spec, "writable_paths") : NULL;
+        for (const cJSON *v = writable ? volumes->child : NULL; v; v = v->next)
+            json_push_str(writable, v->string);
+    }
+    const cJSON *tmpfs = json_member(host, "Tmpfs");
+    if (tmpfs && tmpfs->child)
+        json_add(spec, "tmpfs", json_dup(tmpfs));
+    int64_t shm = json_i64(host, "ShmSize", 0);
+    if (shm > 0 && shm != CONFINE_SHM_BYTES)
+        json_add_i64(spec, "shm_bytes", shm);
+}
+
 /* ---- the whole ---------------------------------------------------------------------------------------- */
 
 int docker_confine_check(const cJSON *host, struct vic_err *err)
@@ -182,7 +236,7 @@ int docker_confine_check(const cJSON *host, struct vic_err *err)
     if ((r = check_capabilities(host, "CapAdd", err)) < 0 ||
         (r = check_capabilities(host, "CapDrop", err)) < 0 ||
         (r = json_get_bool(host, PATH, "Privileged", &flag, err)) < 0 ||
-        (r = check_options(host, err)) < 0)
+        (r = check_options(host, err)) < 0 || (r = check_mounts(host, err)) < 0)
         return r;
     for (size_t i = 0; i < ARRAY_SIZE(path_lists) && r >= 0; i++)
         r = check_paths(host, path_lists[i].docker, err);
@@ -199,7 +253,7 @@ static void add_capabilities(cJSON *spec, uint64_t mask)
             json_push_str(list, confine_capability_to_name(i));
 }
 
-cJSON *docker_confine_spec(const cJSON *host)
+cJSON *docker_confine_spec(const cJSON *host, const cJSON *volumes)
 {
     cJSON *spec = json_new_obj();
     if (json_bool(host, "Privileged", false))
@@ -210,6 +264,7 @@ cJSON *docker_confine_spec(const cJSON *host)
     for (size_t i = 0; i < ARRAY_SIZE(path_lists); i++)
         if (json_member(host, path_lists[i].docker))
             json_add(spec, path_lists[i].ours, json_dup(json_member(host, path_lists[i].docker)));
+    add_mounts(spec, host, volumes);
     return spec;
 }
 

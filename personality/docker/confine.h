@@ -6,7 +6,8 @@
 
 /* Refuses what Docker refuses, in its words, and what cannot be had here. */
 int docker_confine_check(const cJSON *host, struct vic_err *err);
-/* The port layer's document of what was checked; may be empty. */
-cJSON *docker_confine_spec(const cJSON *host);
+/* The port layer's document of what was checked; may be empty.  volumes: Config's, which stay writable; may be
+ * NULL. */
+cJSON *docker_confine_spec(const cJSON *host, const cJSON *volumes);
 /* Adds what inspect shows of the defaults. */
 void docker_confine_show(cJSON *host);

@@ -488,6 +488,8 @@ static void fill_host_defaults(cJSON *host)
         cJSON_DeleteItemFromObjectCaseSensitive(host, "LogConfig");
     if (json_str(json_member(host, "RestartPolicy"), "Name", "")[0] == '\0')
         cJSON_DeleteItemFromObjectCaseSensitive(host, "RestartPolicy");
+    if (json_i64(host, "ShmSize", 0) == 0)
+        cJSON_DeleteItemFromObjectCaseSensitive(host, "ShmSize");
 }
 
 /* Merging compares each entry of one with all of the other. */
@@ -591,7 +593,8 @@ static cJSON *new_spec(const struct docker_create *c)
     add_list(spec, "dns_options", json_member(c->host_config, "DnsOptions"));
     add_extra_hosts(spec, json_member(c->host_config, "ExtraHosts"));
     json_add_bool(spec, "auto_remove", json_bool(c->host_config, "AutoRemove", false));
-    json_add(spec, "confine", docker_confine_spec(c->host_config));
+    json_add(spec, "confine",
+             docker_confine_spec(c->host_config, json_member(c->config, "Volumes")));
     return spec;
 }
 

@@ -77,14 +77,14 @@ const struct docker_field docker_fields[] = {
     {HOST, "PidMode", false, "private", "\"\"", NEED_NAMESPACE},
     {HOST, "Privileged", true, NULL, "false", NULL},
     {HOST, "PublishAllPorts", false, NULL, "false", NEED_PORTS},
-    {HOST, "ReadonlyRootfs", false, NULL, "false", "the container's disk is writable"},
+    {HOST, "ReadonlyRootfs", true, NULL, "false", NULL},
     {HOST, "SecurityOpt", true, NULL, "null", NULL},
     {HOST, "StorageOpt", false, NULL, NULL, "every container's disk has the default size"},
-    {HOST, "Tmpfs", false, NULL, NULL, "use /dev/shm, or the container's disk"},
+    {HOST, "Tmpfs", true, NULL, NULL, NULL},
     {HOST, "Mounts", false, NULL, NULL, NEED_VOLUMES},
     {HOST, "UTSMode", false, NULL, "\"\"", NEED_NAMESPACE},
     {HOST, "UsernsMode", false, NULL, "\"\"", NEED_NAMESPACE},
-    {HOST, "ShmSize", false, "67108864", "67108864", NEED_SIZE},
+    {HOST, "ShmSize", true, NULL, "67108864", NULL},
     {HOST, "Sysctls", false, NULL, NULL,
      "every container has a kernel of its own with its defaults"},
     {HOST, "Runtime", false, "vic", "\"vic\"", "there is one runtime, 'vic'"},
@@ -182,8 +182,7 @@ static bool is_zero(const cJSON *v)
 /* A map of names or ports: one key says something, whatever stands behind it. */
 static bool is_empty_map(const struct docker_field *field, const cJSON *v)
 {
-    static const char *const maps[] = {"PortBindings", "Tmpfs", "StorageOpt", "Sysctls",
-                                       "DriverOpts"};
+    static const char *const maps[] = {"PortBindings", "StorageOpt", "Sysctls", "DriverOpts"};
     for (size_t i = 0; i < ARRAY_SIZE(maps); i++)
         if (strcmp(maps[i], field->name) == 0)
             return !cJSON_IsObject(v) || !v->child;

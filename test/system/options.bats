@@ -30,3 +30,19 @@ teardown() { remove_all opt-; }
     equal 1 "${lines[0]}"
     expect "no device"
 }
+
+@test "a read-only root, tmpfs and the size of /dev/shm" {
+    dk run -d --name opt-ro --read-only --tmpfs /run:size=64k,mode=1770,exec --shm-size 1m busybox sleep 1000
+    run -1 dk exec opt-ro touch /x
+    expect "Read-only file system"
+    dk exec opt-ro touch /run/x /dev/shm/x
+    equal "1770 64 1024" "$(dk exec opt-ro sh -c 'stat -c %a /run; df -k /run /dev/shm | tail -n 2 | tr -s " " | cut -d" " -f2' | xargs)"
+    equal 'true {"/run":"size=64k,mode=1770,exec"} 1048576' \
+        "$(dk inspect -f '{{.HostConfig.ReadonlyRootfs}} {{json .HostConfig.Tmpfs}} {{.HostConfig.ShmSize}}' opt-ro)"
+    run -1 dk cp "$BATS_TEST_FILENAME" opt-ro:/
+    expect "container rootfs is marked read-only"
+    run -0 api PUT "/v1.50/containers/opt-ro/archive?path=/" --data-binary x
+    equal 403 "${lines[-1]}"
+    run -125 dk run --rm --tmpfs /run:size=much busybox true
+    expect 'invalid tmpfs option "size=much"'
+}

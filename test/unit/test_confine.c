@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mount.h>
 
 #include <cmocka.h>
 
@@ -39,6 +40,8 @@ static void test_every_member_survives(void **state)
         "{\"capabilities\":[\"CAP_CHOWN\",\"CAP_CHECKPOINT_RESTORE\"]}",
         "{\"capabilities\":[]}",
         "{\"masked_paths\":[],\"readonly_paths\":[\"/a\",\"/b\"]}",
+        "{\"readonly_root\":true,\"writable_paths\":[\"/v\"],\"tmpfs\":{\"/a\":\"\",\"/a/b\":\"ro\"},"
+        "\"shm_bytes\":1}",
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct confine c;
@@ -66,6 +69,10 @@ static void test_what_is_wrong_is_named(void **state)
         {"{\"capabilities\":\"CHOWN\"}", "c.capabilities"},
         {"{\"masked_paths\":[\"a\"]}", "c.masked_paths: not an absolute path: 'a'"},
         {"{\"masked_paths\":[1]}", "c.masked_paths"},
+        {"{\"tmpfs\":{\"/proc/x\":\"\"}}", "inside /proc"},
+        {"{\"tmpfs\":{\"a\":\"\"}}", "c.tmpfs: invalid mount path"},
+        {"{\"tmpfs\":{\"/a\":1}}", "c.tmpfs"},
+        {"{\"shm_bytes\":0}", "c.shm_bytes"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct confine c;
@@ -94,6 +101,46 @@ static void test_lists_are_capped(void **state)
         }
 }
 
+static void test_tmpfs_options_are_dockers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *options;
+        unsigned long flags;
+        const char *data;
+    } good[] = {
+        {"", MS_NOSUID | MS_NODEV | MS_NOEXEC, ""},
+        {"rw,exec,suid,dev,size=64m,mode=1770,uid=1,gid=2", 0, "size=64m,mode=1770,uid=1,gid=2"},
+        {"exec,noexec,ro,nr_inodes=1k", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY,
+         "nr_inodes=1k"},
+        {"size=50%", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=50%"},
+    };
+    static const char *const bad[] = {",",
+                                      "size",
+                                      "size=",
+                                      "size=1kk",
+                                      "mode=8",
+                                      "uid=-1",
+                                      "mpol=bind:0",
+                                      "exec ",
+                                      "size=1,,",
+                                      "gid=0x1",
+                                      "size=9999999999999999"};
+    unsigned long flags;
+    bool has_mode;
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+        auto_free char *data = NULL;
+        assert_int_equal(confine_tmpfs_options(good[i].options, &flags, &data, &has_mode, NULL), 0);
+        assert_int_equal(flags, good[i].flags);
+        assert_string_equal(data, good[i].data);
+        assert_int_equal(has_mode, strstr(data, "mode=") != NULL);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        auto_free char *data = NULL;
+        assert_true(confine_tmpfs_options(bad[i], &flags, &data, &has_mode, NULL) < 0);
+    }
+}
+
 static void test_capabilities_have_names(void **state)
 {
     (void)state;
@@ -116,6 +163,7 @@ int main(void)
         cmocka_unit_test(test_every_member_survives),
         cmocka_unit_test(test_what_is_wrong_is_named),
         cmocka_unit_test(test_lists_are_capped),
+        cmocka_unit_test(test_tmpfs_options_are_dockers),
         cmocka_unit_test(test_capabilities_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -158,6 +158,13 @@ static void test_values_are_checked(void **state)
          "SecurityOpt seccomp={} is not served here"},
         {DOCKER_FIELD_HOST, "SecurityOpt", "[\"apparmor=docker-default\"]", VIC_ERR_UNIMPLEMENTED,
          "apparmor=unconfined"},
+        {DOCKER_FIELD_HOST, "ShmSize", "-1", VIC_ERR_INVALID, "SHM size can not be less than 0"},
+        {DOCKER_FIELD_HOST, "Tmpfs", "{\"run\":\"\"}", VIC_ERR_INVALID,
+         "invalid mount path: 'run' mount path must be absolute"},
+        {DOCKER_FIELD_HOST, "Tmpfs", "{\"/.\":\"\"}", VIC_ERR_INVALID, "destination can't be '/'"},
+        {DOCKER_FIELD_HOST, "Tmpfs", "{\"/run\":\"size=1x\"}", VIC_ERR_INVALID,
+         "invalid tmpfs option \"size=1x\""},
+        {DOCKER_FIELD_HOST, "Tmpfs", "{\"/run\":1}", VIC_ERR_INVALID, "Tmpfs"},
         {DOCKER_FIELD_HOST, "MaskedPaths", "[\"rel\"]", VIC_ERR_INVALID, "absolute path"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -304,18 +311,23 @@ static void test_confinement(void **state)
          "{\"capabilities\":[\"CAP_KILL\"]}"},
         {"\"CapDrop\":[\"all\"]", "{\"capabilities\":[]}"},
         {"\"Privileged\":true", "{\"privileged\":true}"},
+        {"\"ReadonlyRootfs\":true", "{\"readonly_root\":true,\"writable_paths\":[\"/data\"]}"},
+        {"\"Tmpfs\":{\"/run\":\"size=1m\"},\"ShmSize\":1024",
+         "{\"tmpfs\":{\"/run\":\"size=1m\"},\"shm_bytes\":1024}"},
+        {"\"Tmpfs\":{},\"ShmSize\":67108864", "{}"},
         {"\"SecurityOpt\":[\"no-new-privileges\"]", "{\"no_new_privileges\":true}"},
         {"\"SecurityOpt\":[\"no-new-privileges=1\",\"no-new-privileges:false\"]", "{}"},
         {"\"MaskedPaths\":[],\"ReadonlyPaths\":[\"/a\"]",
          "{\"masked_paths\":[],\"readonly_paths\":[\"/a\"]}"},
     };
+    auto_json cJSON *volumes = cJSON_Parse("{\"/data\":{}}");
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         auto_free char *text = vic_xasprintf("{%s}", rows[i].host);
         auto_json cJSON *host = cJSON_Parse(text);
         struct vic_err err = {0};
         assert_non_null(host);
         assert_int_equal(docker_confine_check(host, &err), 0);
-        auto_json cJSON *spec = docker_confine_spec(host);
+        auto_json cJSON *spec = docker_confine_spec(host, volumes);
         auto_free char *have = json_print(spec);
         assert_string_equal(have, rows[i].want);
         struct confine c;
@@ -323,7 +335,7 @@ static void test_confinement(void **state)
         confine_release(&c);
     }
     auto_json cJSON *all = cJSON_Parse("{\"CapAdd\":[\"ALL\"],\"CapDrop\":[\"SYS_ADMIN\"]}");
-    auto_json cJSON *spec = docker_confine_spec(all);
+    auto_json cJSON *spec = docker_confine_spec(all, NULL);
     struct confine c;
     assert_int_equal(confine_from_json(spec, "c", &c, NULL), 0);
     assert_true(c.capabilities == 0x1ffffdfffff);

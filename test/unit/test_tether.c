@@ -588,6 +588,12 @@ static void test_confinement_is_as_asked(void **state)
          "wc -c </etc/passwd; touch /tmp/x 2>/dev/null || echo ro", "0\nro\n"},
         {"\"masked_paths\":[],\"readonly_paths\":[]",
          "cut -d' ' -f5 /proc/self/mountinfo | grep -c ^/proc", "1\n"},
+        {"\"readonly_root\":true,\"writable_paths\":[\"/data\"],\"tmpfs\":{\"/mnt\":\"size=64k,uid=5\","
+         "\"/mnt/in\":\"mode=700\"},\"shm_bytes\":8192",
+         "touch /x 2>/dev/null || echo ro; touch /data/x /mnt/x /dev/shm/x && echo rw; "
+         "stat -c '%a %u' /mnt /mnt/in; df -k /dev/shm /mnt | tr -s ' ' | cut -d' ' -f2; "
+         "grep '/etc/hosts ' /proc/self/mountinfo | grep -c ' ro,'",
+         "ro\nrw\n1777 5\n700 0\n1K-blocks\n8\n64\n1\n"},
         {"\"privileged\":true",
          "cut -d' ' -f5 /proc/self/mountinfo | grep -c ^/proc; "
          "grep -c '/sys.* ro,' /proc/self/mountinfo; [ -c /dev/kmsg ] && echo kmsg",
