@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -83,17 +84,45 @@ static void reset_signals(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+static rlim_t to_rlim(int64_t n)
+{
+    return n == CONFINE_UNLIMITED ? RLIM_INFINITY : (rlim_t)n;
+}
+
 static int set_limits(const struct tether_child *c, struct vic_err *err)
 {
     int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (score < 0 || vic_file_write_all(score, "0", 1) < 0)
+    auto_free char *text = vic_xasprintf("%" PRId64, c->confine->oom_score_adj);
+    if (score < 0 || vic_file_write_all(score, text, strlen(text)) < 0)
         return vic_fail_errno(err, errno, "set oom_score_adj");
     (void)close(score);
     struct rlimit nofile = {c->nofile, c->nofile};
     if (setrlimit(RLIMIT_NOFILE, &nofile) < 0)
         return vic_fail_errno(err, errno, "set the file limit");
+    for (size_t i = 0; i < c->confine->n_rlimits; i++) {
+        const struct confine_rlimit *l = &c->confine->rlimits[i];
+        struct rlimit limit = {to_rlim(l->soft), to_rlim(l->hard)};
+        if (setrlimit((__rlimit_resource_t)l->resource, &limit) < 0)
+            return vic_fail(err, VIC_ERR_INVALID, errno, "set ulimit %s: %s",
+                            confine_rlimit_to_name(l->resource), strerror(errno));
+    }
     (void)umask(022);
     (void)setsid(); /* a new process cannot be a group leader */
+    return 0;
+}
+
+/* In the container's own namespaces, by its /proc, which is not read-only yet. */
+static int set_sysctls(const struct confine *c, struct vic_err *err)
+{
+    for (const cJSON *e = c->sysctls ? c->sysctls->child : NULL; e; e = e->next) {
+        auto_free char *path = vic_xasprintf("/proc/sys/%s", e->string);
+        for (char *dot = path; (dot = strchr(dot, '.'));)
+            *dot = '/';
+        auto_close int fd = open(path, O_WRONLY | O_CLOEXEC);
+        if (fd < 0 || write(fd, e->valuestring, strlen(e->valuestring)) < 0)
+            return vic_fail(err, VIC_ERR_INVALID, errno, "set sysctl \"%s\": %s", e->string,
+                            strerror(errno));
+    }
     return 0;
 }
 
@@ -104,7 +133,8 @@ static int make_namespaces(const struct tether_child *c, struct vic_err *err)
     if (sethostname(c->hostname, strlen(c->hostname)) < 0 ||
         setdomainname(c->domainname, strlen(c->domainname)) < 0)
         return vic_fail_errno(err, errno, "set the host name");
-    return tether_mounts_enter(c->root, &c->overlays, c->confine, err);
+    int r = tether_mounts_enter(c->root, &c->overlays, c->confine, err);
+    return r < 0 ? r : set_sysctls(c->confine, err);
 }
 
 /* Processes of the container see us from here on: they may not look into what is still tether's. */
@@ -208,7 +238,7 @@ static int set_up(const struct tether_child *c, struct tether_user *user, struct
     int r;
     if ((r = arrange_descriptors(c, err)) < 0 || (r = set_limits(c, err)) < 0 ||
         (r = c->join_fd >= 0 ? join_namespaces(err) : make_namespaces(c, err)) < 0 ||
-        (r = tether_user_resolve_here(c->spec->user, user, err)) < 0 ||
+        (r = tether_user_resolve_here(c->spec->user, c->confine->groups, user, err)) < 0 ||
         (r = c->spec->has_tty  ? use_console(c, err)
              : c->stdio[0] < 0 ? reopen_null(err)
                                : 0) < 0 ||

@@ -37,7 +37,7 @@ static int do_stat(const char *path, struct vic_err *err)
 static int find_owner(const char *user, struct copy_in_options *o, struct vic_err *err)
 {
     static struct tether_user found; /* too large for a stack frame */
-    int r = tether_user_resolve_here(user, &found, err);
+    int r = tether_user_resolve_here(user, NULL, &found, err);
     o->has_owner = true;
     o->uid = found.uid;
     o->gid = found.gid;

@@ -187,6 +187,32 @@ int tether_user_resolve(const char *spec, const char *passwd, size_t passwd_len,
     return *group_arg || !name.s ? 0 : add_memberships(&name, group, group_len, ret, err);
 }
 
+static bool is_member(const struct tether_user *user, gid_t gid)
+{
+    for (size_t i = 0; i < user->n_groups; i++)
+        if (user->groups[i] == gid)
+            return true;
+    return false;
+}
+
+int tether_user_add_groups(char *const *groups, const char *group, size_t group_len,
+                           struct tether_user *user, struct vic_err *err)
+{
+    gid_t own = user->gid;
+    int r = 0;
+    for (; groups && *groups && r >= 0; groups++) {
+        r = find_group(*groups, group, group_len, user, err);
+        if (r < 0 || is_member(user, user->gid))
+            continue;
+        if (user->n_groups == TETHER_GROUPS_MAX)
+            r = vic_fail(err, VIC_ERR_INVALID, 0, "more than %d groups", TETHER_GROUPS_MAX);
+        else
+            user->groups[user->n_groups++] = user->gid;
+    }
+    user->gid = own;
+    return r;
+}
+
 /* *ret_data NULL when there is no such file; anything but a regular file is refused. */
 static int read_file(const char *path, char **ret_data, size_t *ret_len, struct vic_err *err)
 {
@@ -216,7 +242,8 @@ static int read_file(const char *path, char **ret_data, size_t *ret_len, struct 
     return 0;
 }
 
-int tether_user_resolve_here(const char *spec, struct tether_user *ret, struct vic_err *err)
+int tether_user_resolve_here(const char *spec, char *const *groups, struct tether_user *ret,
+                             struct vic_err *err)
 {
     auto_free char *passwd = NULL;
     auto_free char *group = NULL;
@@ -225,5 +252,8 @@ int tether_user_resolve_here(const char *spec, struct tether_user *ret, struct v
     int r = read_file("/etc/passwd", &passwd, &passwd_len, err);
     if (r >= 0)
         r = read_file("/etc/group", &group, &group_len, err);
-    return r < 0 ? r : tether_user_resolve(spec, passwd, passwd_len, group, group_len, ret, err);
+    if (r < 0 ||
+        (r = tether_user_resolve(spec, passwd, passwd_len, group, group_len, ret, err)) < 0)
+        return r;
+    return tether_user_add_groups(groups, group, group_len, ret, err);
 }

@@ -23,5 +23,10 @@ struct tether_user {
 int tether_user_resolve(const char *spec, const char *passwd, size_t passwd_len, const char *group,
                         size_t group_len, struct tether_user *ret, struct vic_err *err);
 
-/* The same with /etc/passwd and /etc/group. */
-int tether_user_resolve_here(const char *spec, struct tether_user *ret, struct vic_err *err);
+/* Puts the user into more groups: a vector of names or numbers, or NULL. */
+int tether_user_add_groups(char *const *groups, const char *group, size_t group_len,
+                           struct tether_user *user, struct vic_err *err);
+
+/* Both with /etc/passwd and /etc/group. */
+int tether_user_resolve_here(const char *spec, char *const *groups, struct tether_user *ret,
+                             struct vic_err *err);

@@ -48,7 +48,8 @@ static const struct {
 
 static bool is_known(const char *name)
 {
-    static const char *const others[] = {"capabilities", "tmpfs", "shm_bytes"};
+    static const char *const others[] = {"capabilities", "tmpfs",  "shm_bytes",    "rlimits",
+                                         "sysctls",      "groups", "oom_score_adj"};
     bool known = false;
     for (size_t i = 0; i < ARRAY_SIZE(bools); i++)
         known = known || strcmp(bools[i].name, name) == 0;
@@ -155,6 +156,67 @@ static int read_mounts(const cJSON *doc, const char *path, struct confine *c, st
     return r < 0 ? r : read_tmpfs(doc, path, c, err);
 }
 
+static int read_rlimit(const cJSON *e, struct confine *c, struct vic_err *err)
+{
+    static const char path[] = "rlimits";
+    const char *name;
+    struct confine_rlimit l = {.soft = CONFINE_UNLIMITED, .hard = CONFINE_UNLIMITED};
+    int r = json_need_str(e, path, "name", &name, err);
+    if (r < 0 || (r = confine_rlimit_from_name(name, &l.resource, err)) < 0 ||
+        (r = json_get_i64(e, path, "soft", -1, INT64_MAX, &l.soft, err)) < 0 ||
+        (r = json_get_i64(e, path, "hard", -1, INT64_MAX, &l.hard, err)) < 0 ||
+        (r = confine_rlimit_check(&l, err)) < 0)
+        return r;
+    for (size_t i = 0; i < c->n_rlimits; i++)
+        if (c->rlimits[i].resource == l.resource)
+            return vic_fail(err, VIC_ERR_INVALID, 0, "%s: %s is given twice", path, name);
+    c->rlimits[c->n_rlimits++] = l; /* as many as there are names */
+    return 0;
+}
+
+static int read_rlimits(const cJSON *doc, const char *path, struct confine *c, struct vic_err *err)
+{
+    const cJSON *list;
+    int r = json_get_arr(doc, path, "rlimits", &list, err);
+    for (const cJSON *e = r >= 0 && list ? list->child : NULL; e && r >= 0; e = e->next)
+        r = cJSON_IsObject(e) ? read_rlimit(e, c, err)
+                              : vic_fail(err, VIC_ERR_INVALID, 0, "rlimits: expected objects");
+    return r;
+}
+
+static int read_sysctls(const cJSON *doc, const char *path, struct confine *c, struct vic_err *err)
+{
+    const cJSON *map;
+    int r = json_get_obj(doc, path, "sysctls", &map, err);
+    if (r < 0 || !map)
+        return r;
+    if (cJSON_GetArraySize(map) > CONFINE_LIST_MAX)
+        return vic_fail(err, VIC_ERR_INVALID, 0, "%s.sysctls: more than %d entries", path,
+                        CONFINE_LIST_MAX);
+    for (const cJSON *e = map->child; e; e = e->next) {
+        if (!cJSON_IsString(e))
+            return vic_fail(err, VIC_ERR_INVALID, 0, "%s.sysctls: expected strings", path);
+        if ((r = confine_sysctl_check(e->string, e->valuestring, err)) < 0)
+            return r;
+    }
+    c->sysctls = map->child ? json_dup(map) : NULL;
+    return 0;
+}
+
+static int read_limits(const cJSON *doc, const char *path, struct confine *c, struct vic_err *err)
+{
+    int r = read_rlimits(doc, path, c, err);
+    if (r < 0 || (r = read_sysctls(doc, path, c, err)) < 0 ||
+        (r = json_get_i64(doc, path, "oom_score_adj", -CONFINE_OOM_SCORE_MAX, CONFINE_OOM_SCORE_MAX,
+                          &c->oom_score_adj, err)) < 0 ||
+        (r = read_list(doc, path, "groups", &c->groups, err)) < 0)
+        return r;
+    for (char **g = c->groups; g && *g; g++)
+        if (**g == '\0' || strlen(*g) > CONFINE_WORD_MAX)
+            return vic_fail(err, VIC_ERR_INVALID, 0, "%s.groups: no group: '%.80s'", path, *g);
+    return 0;
+}
+
 int confine_from_json(const cJSON *doc, const char *path, struct confine *ret, struct vic_err *err)
 {
     *ret = (struct confine){0};
@@ -165,9 +227,28 @@ int confine_from_json(const cJSON *doc, const char *path, struct confine *ret, s
         *AT(ret, bool, paths[i].has) = json_member(doc, paths[i].name) != NULL;
         r = read_paths(doc, path, paths[i].name, AT(ret, char **, paths[i].list), err);
     }
-    if (r < 0 || (r = read_capabilities(doc, path, ret, err)) < 0)
+    if (r < 0 || (r = read_capabilities(doc, path, ret, err)) < 0 ||
+        (r = read_limits(doc, path, ret, err)) < 0)
         return r;
     return read_mounts(doc, path, ret, err);
+}
+
+static void add_limits(cJSON *doc, const struct confine *c)
+{
+    cJSON *list = c->n_rlimits > 0 ? json_add_arr(doc, "rlimits") : NULL;
+    for (size_t i = 0; i < c->n_rlimits; i++) {
+        cJSON *l = json_new_obj();
+        json_add_str(l, "name", confine_rlimit_to_name(c->rlimits[i].resource));
+        json_add_i64(l, "soft", c->rlimits[i].soft);
+        json_add_i64(l, "hard", c->rlimits[i].hard);
+        json_push(list, l);
+    }
+    if (c->sysctls)
+        json_add(doc, "sysctls", json_dup(c->sysctls));
+    if (c->groups)
+        json_add_strv(doc, "groups", c->groups);
+    if (c->oom_score_adj != 0)
+        json_add_i64(doc, "oom_score_adj", c->oom_score_adj);
 }
 
 cJSON *confine_to_json(const struct confine *c)
@@ -190,6 +271,7 @@ cJSON *confine_to_json(const struct confine *c)
         json_add_str(tmpfs, c->tmpfs[i].path, c->tmpfs[i].options);
     if (c->shm_bytes != CONFINE_SHM_BYTES)
         json_add_i64(doc, "shm_bytes", c->shm_bytes);
+    add_limits(doc, c);
     return doc;
 }
 
@@ -202,5 +284,7 @@ void confine_release(struct confine *c)
         free(c->tmpfs[i].options);
     }
     free(c->tmpfs);
+    cJSON_Delete(c->sysctls);
+    vic_strv_free(c->groups);
     *c = (struct confine){0};
 }

@@ -7,7 +7,9 @@
  *    "capabilities":["CAP_CHOWN",...],
  *    "masked_paths":[absolute,...], "readonly_paths":[absolute,...],
  *    "readonly_root":bool, "writable_paths":[absolute,...]    the latter whatever the root is
- *    "tmpfs":{absolute:options,...}, "shm_bytes":67108864}
+ *    "tmpfs":{absolute:options,...}, "shm_bytes":67108864,
+ *    "rlimits":[{"name":"nofile","soft","hard"},...]    -1: unlimited
+ *    "sysctls":{"net.ipv4.ip_forward":"1",...}, "groups":[name or number,...], "oom_score_adj":0}
  */
 #pragma once
 
@@ -16,11 +18,15 @@
 #include <stdint.h>
 
 #include "lib/base/err.h"
+#include "lib/confine/limit.h"
 #include "lib/confine/tmpfs.h"
 #include "lib/json/json.h"
 
 #define CONFINE_LIST_MAX 256  /* entries of each list */
 #define CONFINE_PATH_MAX 4095 /* bytes; the kernel's */
+#define CONFINE_RLIMITS_MAX 16
+#define CONFINE_WORD_MAX 255 /* bytes of a group */
+#define CONFINE_OOM_SCORE_MAX 1000
 #define CONFINE_SHM_BYTES (64 << 20)
 
 struct confine {
@@ -33,6 +39,11 @@ struct confine {
     struct confine_tmpfs *tmpfs; /* owned; a parent before what is in it */
     size_t n_tmpfs;
     int64_t shm_bytes;
+    struct confine_rlimit rlimits[CONFINE_RLIMITS_MAX];
+    size_t n_rlimits;
+    cJSON *sysctls; /* owned; {string:string}, NULL when there are none */
+    char **groups;  /* owned vector; to be looked up in the image */
+    int64_t oom_score_adj;
 };
 
 extern const char *const confine_masked_paths[];

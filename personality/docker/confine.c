@@ -1,4 +1,4 @@
-/* Capabilities, privileges, what is hidden, and what is mounted. */
+/* Capabilities, privileges, what is hidden and mounted, limits. */
 #include "personality/docker/confine.h"
 
 #include <string.h>
@@ -227,6 +227,113 @@ static void add_mounts(cJSON *spec, const cJSON *host, const cJSON *volumes)
         json_add_i64(spec, "shm_bytes", shm);
 }
 
+/* ---- limits ------------------------------------------------------------------------------------------ */
+
+static int read_ulimit(const cJSON *e, const char **ret_name, struct confine_rlimit *ret,
+                       struct vic_err *err)
+{
+    static const char path[] = PATH ".Ulimits";
+    if (!cJSON_IsObject(e))
+        return vic_fail(err, VIC_ERR_INVALID, 0, "%s: expected objects", path);
+    int r = json_get_str(e, path, "Name", ret_name, err);
+    if (r < 0 ||
+        (r = confine_rlimit_from_name(*ret_name ? *ret_name : "", &ret->resource, err)) < 0 ||
+        (r = json_get_i64(e, path, "Soft", -1, INT64_MAX, &ret->soft, err)) < 0 ||
+        (r = json_get_i64(e, path, "Hard", -1, INT64_MAX, &ret->hard, err)) < 0)
+        return r;
+    return confine_rlimit_check(ret, err);
+}
+
+static int check_ulimits(const cJSON *host, struct vic_err *err)
+{
+    const cJSON *list;
+    int r = json_get_arr(host, PATH, "Ulimits", &list, err);
+    if (r < 0)
+        return r;
+    if (cJSON_GetArraySize(list) > CONFINE_RLIMITS_MAX)
+        return vic_fail(err, VIC_ERR_INVALID, 0, PATH ".Ulimits: more than %d entries",
+                        CONFINE_RLIMITS_MAX);
+    const cJSON *e;
+    cJSON_ArrayForEach(e, list)
+    {
+        const char *name;
+        struct confine_rlimit l = {0};
+        if ((r = read_ulimit(e, &name, &l, err)) < 0)
+            return r;
+        for (const cJSON *o = list->child; o != e; o = o->next)
+            if (strcmp(json_str(o, "Name", ""), name) == 0)
+                return vic_fail(err, VIC_ERR_INVALID, 0, PATH ".Ulimits: %s is given twice", name);
+    }
+    return 0;
+}
+
+static int check_sysctls(const cJSON *host, struct vic_err *err)
+{
+    const cJSON *map;
+    int r = json_get_obj(host, PATH, "Sysctls", &map, err);
+    if (r < 0)
+        return r;
+    if (cJSON_GetArraySize(map) > CONFINE_LIST_MAX)
+        return vic_fail(err, VIC_ERR_INVALID, 0, PATH ".Sysctls: more than %d entries",
+                        CONFINE_LIST_MAX);
+    const cJSON *e;
+    cJSON_ArrayForEach(e, map)
+    {
+        if (!cJSON_IsString(e))
+            return vic_fail(err, VIC_ERR_INVALID, 0,
+                            PATH ".Sysctls: expected an object of strings");
+        if ((r = confine_sysctl_check(e->string, e->valuestring, err)) < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int check_limits(const cJSON *host, struct vic_err *err)
+{
+    int64_t score = 0;
+    const cJSON *groups;
+    int r = check_ulimits(host, err);
+    if (r < 0 || (r = check_sysctls(host, err)) < 0 ||
+        (r = json_get_i64(host, PATH, "OomScoreAdj", INT64_MIN, INT64_MAX, &score, err)) < 0 ||
+        (r = check_list(host, "GroupAdd", &groups, err)) < 0)
+        return r;
+    if (score < -CONFINE_OOM_SCORE_MAX || score > CONFINE_OOM_SCORE_MAX)
+        return vic_fail(err, VIC_ERR_INVALID, 0,
+                        "Invalid value %lld, range for oom score adj is [-%d, %d]",
+                        (long long)score, CONFINE_OOM_SCORE_MAX, CONFINE_OOM_SCORE_MAX);
+    const cJSON *e;
+    cJSON_ArrayForEach(e, groups)
+    {
+        if (e->valuestring[0] == '\0' || strlen(e->valuestring) > CONFINE_WORD_MAX)
+            return vic_fail(err, VIC_ERR_INVALID, 0, PATH ".GroupAdd: no group: \"%.80s\"",
+                            e->valuestring);
+    }
+    return 0;
+}
+
+static void add_limits(cJSON *spec, const cJSON *host)
+{
+    const cJSON *list = json_member(host, "Ulimits");
+    cJSON *out = list && list->child ? json_add_arr(spec, "rlimits") : NULL;
+    for (const cJSON *e = out ? list->child : NULL; e; e = e->next) {
+        cJSON *l = json_new_obj();
+        json_add_str(l, "name", json_str(e, "Name", ""));
+        json_add_i64(l, "soft", json_i64(e, "Soft", 0));
+        json_add_i64(l, "hard", json_i64(e, "Hard", 0));
+        json_push(out, l);
+    }
+    static const struct {
+        const char *docker, *ours;
+    } copied[] = {{"Sysctls", "sysctls"}, {"GroupAdd", "groups"}};
+    for (size_t i = 0; i < ARRAY_SIZE(copied); i++) {
+        const cJSON *v = json_member(host, copied[i].docker);
+        if (v && v->child)
+            json_add(spec, copied[i].ours, json_dup(v));
+    }
+    if (json_i64(host, "OomScoreAdj", 0) != 0)
+        json_add_i64(spec, "oom_score_adj", json_i64(host, "OomScoreAdj", 0));
+}
+
 /* ---- the whole ---------------------------------------------------------------------------------------- */
 
 int docker_confine_check(const cJSON *host, struct vic_err *err)
@@ -236,7 +343,8 @@ int docker_confine_check(const cJSON *host, struct vic_err *err)
     if ((r = check_capabilities(host, "CapAdd", err)) < 0 ||
         (r = check_capabilities(host, "CapDrop", err)) < 0 ||
         (r = json_get_bool(host, PATH, "Privileged", &flag, err)) < 0 ||
-        (r = check_options(host, err)) < 0 || (r = check_mounts(host, err)) < 0)
+        (r = check_options(host, err)) < 0 || (r = check_mounts(host, err)) < 0 ||
+        (r = check_limits(host, err)) < 0)
         return r;
     for (size_t i = 0; i < ARRAY_SIZE(path_lists) && r >= 0; i++)
         r = check_paths(host, path_lists[i].docker, err);
@@ -265,6 +373,7 @@ cJSON *docker_confine_spec(const cJSON *host, const cJSON *volumes)
         if (json_member(host, path_lists[i].docker))
             json_add(spec, path_lists[i].ours, json_dup(json_member(host, path_lists[i].docker)));
     add_mounts(spec, host, volumes);
+    add_limits(spec, host);
     return spec;
 }
 

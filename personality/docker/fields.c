@@ -19,7 +19,6 @@
 #define NEED_SIZE "every container is a VM of the default size"
 #define NEED_NAMESPACE                                                                             \
     "every container has a kernel of its own, so there is nothing to share or isolate"
-#define NEED_USER "use User, or prepare the image"
 #define NEED_BRIDGE "containers share the network 'bridge'"
 
 const struct docker_field docker_fields[] = {
@@ -69,11 +68,11 @@ const struct docker_field docker_fields[] = {
     {HOST, "DnsOptions", true, NULL, "[]", NULL},
     {HOST, "DnsSearch", true, NULL, "[]", NULL},
     {HOST, "ExtraHosts", true, NULL, "null", NULL},
-    {HOST, "GroupAdd", false, NULL, "null", NEED_USER},
+    {HOST, "GroupAdd", true, NULL, "null", NULL},
     {HOST, "IpcMode", false, "private|shareable", "\"private\"", NEED_NAMESPACE},
     {HOST, "Cgroup", false, NULL, "\"\"", NEED_NAMESPACE},
     {HOST, "Links", false, NULL, "null", "reach other containers by their addresses"},
-    {HOST, "OomScoreAdj", false, NULL, "0", NEED_SIZE},
+    {HOST, "OomScoreAdj", true, NULL, "0", NULL},
     {HOST, "PidMode", false, "private", "\"\"", NEED_NAMESPACE},
     {HOST, "Privileged", true, NULL, "false", NULL},
     {HOST, "PublishAllPorts", false, NULL, "false", NEED_PORTS},
@@ -85,8 +84,7 @@ const struct docker_field docker_fields[] = {
     {HOST, "UTSMode", false, NULL, "\"\"", NEED_NAMESPACE},
     {HOST, "UsernsMode", false, NULL, "\"\"", NEED_NAMESPACE},
     {HOST, "ShmSize", true, NULL, "67108864", NULL},
-    {HOST, "Sysctls", false, NULL, NULL,
-     "every container has a kernel of its own with its defaults"},
+    {HOST, "Sysctls", true, NULL, NULL, NULL},
     {HOST, "Runtime", false, "vic", "\"vic\"", "there is one runtime, 'vic'"},
     {HOST, "Isolation", false, "default", "\"\"", NEED_NAMESPACE},
     {HOST, "CpuShares", false, NULL, "0", NEED_SIZE},
@@ -116,7 +114,7 @@ const struct docker_field docker_fields[] = {
     {HOST, "OomKillDisable", false, NULL, "false", NEED_SIZE},
     {HOST, "Init", false, NULL, NULL, "put an init such as tini into the image"},
     {HOST, "PidsLimit", false, "-1", "null", NEED_SIZE},
-    {HOST, "Ulimits", false, NULL, "[]", NEED_SIZE},
+    {HOST, "Ulimits", true, NULL, "[]", NULL},
     {HOST, "CpuCount", false, NULL, "0", NEED_SIZE},
     {HOST, "CpuPercent", false, NULL, "0", NEED_SIZE},
     {HOST, "IOMaximumIOps", false, NULL, "0", NEED_SIZE},
@@ -182,7 +180,7 @@ static bool is_zero(const cJSON *v)
 /* A map of names or ports: one key says something, whatever stands behind it. */
 static bool is_empty_map(const struct docker_field *field, const cJSON *v)
 {
-    static const char *const maps[] = {"PortBindings", "StorageOpt", "Sysctls", "DriverOpts"};
+    static const char *const maps[] = {"PortBindings", "StorageOpt", "DriverOpts"};
     for (size_t i = 0; i < ARRAY_SIZE(maps); i++)
         if (strcmp(maps[i], field->name) == 0)
             return !cJSON_IsObject(v) || !v->child;

@@ -46,3 +46,20 @@ teardown() { remove_all opt-; }
     run -125 dk run --rm --tmpfs /run:size=much busybox true
     expect 'invalid tmpfs option "size=much"'
 }
+
+@test "ulimits, sysctls, groups and the OOM score" {
+    dk run -d --name opt-limits --ulimit nofile=50:60 --ulimit core=0 --sysctl net.ipv4.ip_forward=1 \
+        --sysctl kernel.msgmax=4321 --group-add 77 --oom-score-adj 500 busybox sleep 1000
+    equal "50 60 0 1 4321 500" "$(dk exec opt-limits sh -c 'ulimit -Sn; ulimit -Hn; ulimit -c; cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax /proc/1/oom_score_adj' | xargs)"
+    run -0 dk exec opt-limits id -G
+    expect 77
+    equal '{"kernel.msgmax":"4321","net.ipv4.ip_forward":"1"} ["77"] 500' \
+        "$(dk inspect -f '{{json .HostConfig.Sysctls}} {{json .HostConfig.GroupAdd}} {{.HostConfig.OomScoreAdj}}' opt-limits)"
+    run -0 api POST /v1.50/containers/create -H 'Content-Type: application/json' \
+        -d '{"Image":"busybox","Cmd":["true"],"HostConfig":{"Sysctls":{"vm.swappiness":"1"}}}'
+    equal 400 "${lines[-1]}"
+    expect 'is not in a separate kernel namespace'
+    run dk run --name opt-nogroup --group-add nobody-knows busybox true
+    [ "$status" -ne 0 ]
+    expect "unable to find group nobody-knows: no matching entries in group file"
+}

@@ -42,6 +42,8 @@ static void test_every_member_survives(void **state)
         "{\"masked_paths\":[],\"readonly_paths\":[\"/a\",\"/b\"]}",
         "{\"readonly_root\":true,\"writable_paths\":[\"/v\"],\"tmpfs\":{\"/a\":\"\",\"/a/b\":\"ro\"},"
         "\"shm_bytes\":1}",
+        "{\"rlimits\":[{\"name\":\"nofile\",\"soft\":1,\"hard\":-1},{\"name\":\"as\",\"soft\":-1,"
+        "\"hard\":-1}],\"sysctls\":{\"kernel.msgmax\":\"1\"},\"groups\":[\"a\",\"5\"],\"oom_score_adj\":-1000}",
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct confine c;
@@ -73,6 +75,14 @@ static void test_what_is_wrong_is_named(void **state)
         {"{\"tmpfs\":{\"a\":\"\"}}", "c.tmpfs: invalid mount path"},
         {"{\"tmpfs\":{\"/a\":1}}", "c.tmpfs"},
         {"{\"shm_bytes\":0}", "c.shm_bytes"},
+        {"{\"rlimits\":[{\"name\":\"x\"}]}", "invalid ulimit type: x"},
+        {"{\"rlimits\":[{\"name\":\"as\",\"soft\":-1,\"hard\":1}]}", "as=-1:1"},
+        {"{\"rlimits\":[{\"name\":\"as\"},{\"name\":\"as\"}]}", "as is given twice"},
+        {"{\"rlimits\":[7]}", "rlimits"},
+        {"{\"sysctls\":{\"kernel.hostname\":\"1\"}}", "kernel.hostname"},
+        {"{\"sysctls\":{\"net.x\":1}}", "c.sysctls"},
+        {"{\"groups\":[\"\"]}", "c.groups"},
+        {"{\"oom_score_adj\":-1001}", "c.oom_score_adj"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct confine c;
@@ -88,7 +98,8 @@ static void test_what_is_wrong_is_named(void **state)
 static void test_lists_are_capped(void **state)
 {
     (void)state;
-    static const char *const members[] = {"capabilities", "masked_paths", "readonly_paths"};
+    static const char *const members[] = {"capabilities", "masked_paths", "readonly_paths",
+                                          "groups"};
     for (size_t i = 0; i < ARRAY_SIZE(members); i++)
         for (int n = CONFINE_LIST_MAX; n <= CONFINE_LIST_MAX + 1; n++) {
             auto_json cJSON *doc = json_new_obj();

@@ -594,6 +594,11 @@ static void test_confinement_is_as_asked(void **state)
          "stat -c '%a %u' /mnt /mnt/in; df -k /dev/shm /mnt | tr -s ' ' | cut -d' ' -f2; "
          "grep '/etc/hosts ' /proc/self/mountinfo | grep -c ' ro,'",
          "ro\nrw\n1777 5\n700 0\n1K-blocks\n8\n64\n1\n"},
+        {"\"rlimits\":[{\"name\":\"core\",\"soft\":0,\"hard\":0},{\"name\":\"nofile\",\"soft\":50,\"hard\":60}],"
+         "\"groups\":[\"staff\",\"77\",\"0\"],\"oom_score_adj\":500,\"sysctls\":{\"kernel.msgmax\":\"4321\"}",
+         "ulimit -c; ulimit -Sn; ulimit -Hn; id -G; cat /proc/self/oom_score_adj "
+         "/proc/sys/kernel/msgmax",
+         "0\n50\n60\n0 10 50 77\n500\n4321\n"},
         {"\"privileged\":true",
          "cut -d' ' -f5 /proc/self/mountinfo | grep -c ^/proc; "
          "grep -c '/sys.* ro,' /proc/self/mountinfo; [ -c /dev/kmsg ] && echo kmsg",
@@ -618,6 +623,11 @@ static void test_an_exec_is_confined_as_the_container(void **state)
     configure(&run);
     call_fails(&run, "/v1/start", "{\"args\":[\"sh\"],\"confine\":{\"umask\":1}}", VIC_ERR_INVALID,
                "confine.umask: unknown member");
+    call_fails(&run, "/v1/start", "{\"args\":[\"sh\"],\"confine\":{\"groups\":[\"none\"]}}",
+               VIC_ERR_INVALID, "unable to find group none: no matching entries in group file");
+    call_fails(&run, "/v1/start",
+               "{\"args\":[\"sh\"],\"confine\":{\"sysctls\":{\"net.none\":\"1\"}}}",
+               VIC_ERR_INVALID, "set sysctl \"net.none\": No such file or directory");
     call(&run, "/v1/start",
          "{\"args\":[\"sleep\",\"1000\"],\"confine\":{\"capabilities\":[\"CAP_KILL\"]}}");
     assert_int_equal(run_exec(&run, 1, "\"args\":[\"grep\",\"CapEff\",\"/proc/self/status\"]"), 0);
