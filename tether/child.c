@@ -23,6 +23,7 @@
 #include "tether/caps.h"
 #include "tether/command.h"
 #include "tether/env.h"
+#include "tether/init.h"
 #include "tether/user.h"
 
 #define CHANNEL_FD 3
@@ -215,8 +216,15 @@ static int enter_cwd(const struct tether_child *c, struct vic_err *err)
                                      : strerror(code));
 }
 
+static bool has_init(const struct tether_child *c)
+{
+    return c->join_fd < 0 && c->confine->has_init;
+}
+
 static int become(const struct tether_child *c, const struct tether_user *user, struct vic_err *err)
 {
+    if (has_init(c))
+        tether_init_name(c->spec->args);
     bool is_privileged = c->is_privileged || c->confine->is_privileged;
     uint64_t caps = is_privileged ? CONFINE_CAPABILITIES_ALL : c->confine->capabilities;
     int r = tether_caps_bound(caps, err);
@@ -258,6 +266,19 @@ static char **complete_env(const struct tether_child *c, const struct tether_use
     return tether_env_merge(env, addition);
 }
 
+/* Returns when it fails. */
+static void run(const struct tether_child *c, const char *file, char **env,
+                struct tether_child_message *m)
+{
+    if (has_init(c) && tether_init_divide(&m->err) < 0)
+        return;
+    m->word = TETHER_CHILD_READY;
+    send_message(m, -1);
+    (void)execve(file, c->spec->args, env);
+    m->word = TETHER_CHILD_ERROR;
+    (void)tether_command_fail(file, errno, &m->err);
+}
+
 void tether_child_run(const struct tether_child *c)
 {
     static struct tether_user user; /* too large for a stack frame */
@@ -267,11 +288,7 @@ void tether_child_run(const struct tether_child *c)
     if (set_up(c, &user, &m.err) >= 0) {
         char **env = complete_env(c, &user);
         if (tether_command_find(c->spec->args[0], tether_env_get(env, "PATH"), file, &m.err) >= 0) {
-            m.word = TETHER_CHILD_READY;
-            send_message(&m, -1);
-            (void)execve(file, c->spec->args, env);
-            m.word = TETHER_CHILD_ERROR;
-            (void)tether_command_fail(file, errno, &m.err);
+            run(c, file, env, &m);
         }
     }
     send_message(&m, -1);

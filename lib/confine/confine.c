@@ -32,6 +32,7 @@ static const struct {
     {"privileged", offsetof(struct confine, is_privileged)},
     {"no_new_privileges", offsetof(struct confine, no_new_privileges)},
     {"readonly_root", offsetof(struct confine, has_readonly_root)},
+    {"init", offsetof(struct confine, has_init)},
 };
 
 static const struct {

@@ -8,6 +8,7 @@
  *    "masked_paths":[absolute,...], "readonly_paths":[absolute,...],
  *    "readonly_root":bool, "writable_paths":[absolute,...]    the latter whatever the root is
  *    "tmpfs":{absolute:options,...}, "shm_bytes":67108864,
+ *    "init":bool    a small init as PID 1
  *    "rlimits":[{"name":"nofile","soft","hard"},...]    -1: unlimited
  *    "sysctls":{"net.ipv4.ip_forward":"1",...}, "groups":[name or number,...], "oom_score_adj":0}
  */
@@ -30,7 +31,7 @@
 #define CONFINE_SHM_BYTES (64 << 20)
 
 struct confine {
-    bool is_privileged, no_new_privileges, has_readonly_root;
+    bool is_privileged, no_new_privileges, has_readonly_root, has_init;
     uint64_t capabilities;
     bool has_masked_paths, has_readonly_paths; /* else Docker's own, below */
     char **masked_paths, **readonly_paths;     /* owned vectors */

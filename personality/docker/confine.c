@@ -292,8 +292,10 @@ static int check_limits(const cJSON *host, struct vic_err *err)
 {
     int64_t score = 0;
     const cJSON *groups;
+    bool flag;
     int r = check_ulimits(host, err);
-    if (r < 0 || (r = check_sysctls(host, err)) < 0 ||
+    if (r < 0 || (r = json_get_bool(host, PATH, "Init", &flag, err)) < 0 ||
+        (r = check_sysctls(host, err)) < 0 ||
         (r = json_get_i64(host, PATH, "OomScoreAdj", INT64_MIN, INT64_MAX, &score, err)) < 0 ||
         (r = check_list(host, "GroupAdd", &groups, err)) < 0)
         return r;
@@ -330,6 +332,8 @@ static void add_limits(cJSON *spec, const cJSON *host)
         if (v && v->child)
             json_add(spec, copied[i].ours, json_dup(v));
     }
+    if (json_bool(host, "Init", false))
+        json_add_bool(spec, "init", true);
     if (json_i64(host, "OomScoreAdj", 0) != 0)
         json_add_i64(spec, "oom_score_adj", json_i64(host, "OomScoreAdj", 0));
 }

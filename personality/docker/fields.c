@@ -112,7 +112,7 @@ const struct docker_field docker_fields[] = {
     {HOST, "MemorySwap", false, "-1", "0", NEED_SIZE},
     {HOST, "MemorySwappiness", false, "-1", "null", NEED_SIZE},
     {HOST, "OomKillDisable", false, NULL, "false", NEED_SIZE},
-    {HOST, "Init", false, NULL, NULL, "put an init such as tini into the image"},
+    {HOST, "Init", true, NULL, NULL, NULL},
     {HOST, "PidsLimit", false, "-1", "null", NEED_SIZE},
     {HOST, "Ulimits", true, NULL, "[]", NULL},
     {HOST, "CpuCount", false, NULL, "0", NEED_SIZE},

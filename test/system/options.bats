@@ -63,3 +63,13 @@ teardown() { remove_all opt-; }
     [ "$status" -ne 0 ]
     expect "unable to find group nobody-knows: no matching entries in group file"
 }
+
+@test "--init is PID 1, and the program beside it ends by its signals" {
+    dk run -d --name opt-init --init busybox sleep 1000
+    equal "/sbin/docker-init -- sleep 1000" "$(dk exec opt-init sh -c 'tr "\0" " " </proc/1/cmdline' | sed 's/ $//')"
+    equal true "$(dk inspect -f '{{.HostConfig.Init}}' opt-init)"
+    dk stop -t 600 opt-init # sleep as PID 1 would not hear it
+    equal "exited 143" "$(state opt-init)"
+    run -7 dk run --rm --init busybox sh -c 'exit 7'
+    run -127 dk run --rm --init busybox no-such-command
+}

@@ -36,7 +36,7 @@ static void test_every_member_survives(void **state)
 {
     (void)state;
     static const char *const rows[] = {
-        "{\"privileged\":true,\"no_new_privileges\":true}",
+        "{\"privileged\":true,\"no_new_privileges\":true,\"init\":true}",
         "{\"capabilities\":[\"CAP_CHOWN\",\"CAP_CHECKPOINT_RESTORE\"]}",
         "{\"capabilities\":[]}",
         "{\"masked_paths\":[],\"readonly_paths\":[\"/a\",\"/b\"]}",

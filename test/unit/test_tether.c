@@ -614,6 +614,47 @@ static void test_confinement_is_as_asked(void **state)
     }
 }
 
+#define INIT "\"confine\":{\"init\":true}"
+
+static void test_an_init_reaps_and_passes_signals_on(void **state)
+{
+    (void)state;
+    skip_unless_root();
+    struct run run;
+    run_to_end(
+        &run,
+        "{\"args\":[\"sh\",\"-c\",\"cat /proc/1/comm; [ $$ != 1 ] && echo beside; cat <&0; "
+        "(true &); while grep -q '^State:.Z' /proc/[0-9]*/status 2>/dev/null; do :; done; "
+        "[ -r /proc/1/mem ] && cat /proc/1/maps; grep SigBlk /proc/self/status; exit 7\"]," INIT
+        "}");
+    assert_string_equal(vic_buf_str(&run.out), "docker-init\nbeside\nSigBlk:\t0000000000000000\n");
+    assert_int_equal(exit_code(&run), 7);
+    release(&run);
+    run_to_end(&run, "{\"args\":[\"sh\",\"-c\",\"kill -9 $$\"]," INIT "}");
+    assert_int_equal(exit_code(&run), 137);
+    release(&run);
+    /* A program that handles nothing is not immune, as it would be as PID 1. */
+    begin(&run);
+    configure(&run);
+    call(&run, "/v1/start", "{\"args\":[\"sleep\",\"1000\"]," INIT "}");
+    call(&run, "/v1/signal", "{\"signal\":15}");
+    end_run(&run);
+    assert_int_equal(exit_code(&run), 143);
+    release(&run);
+    begin(&run);
+    configure(&run);
+    call_fails(&run, "/v1/start", "{\"args\":[\"foo\"]," INIT "}", VIC_ERR_NOT_FOUND,
+               "exec: \"foo\": executable file not found in $PATH");
+    call_fails(&run, "/v1/start", "{\"args\":[\"/bin/nointerp\"]," INIT "}", VIC_ERR_NOT_FOUND,
+               "exec /bin/nointerp: no such file or directory");
+    call(&run, "/v1/start",
+         "{\"args\":[\"sh\",\"-c\",\"echo on; [ -t 0 ] && tty && exit 3\"],\"tty\":true," INIT "}");
+    end_run(&run);
+    assert_string_equal(vic_buf_str(&run.out), "on\r\n/dev/pts/0\r\n");
+    assert_int_equal(exit_code(&run), 3);
+    release(&run);
+}
+
 static void test_an_exec_is_confined_as_the_container(void **state)
 {
     (void)state;
@@ -869,6 +910,7 @@ int main(void)
         cmocka_unit_test(test_orphans_do_not_hold_the_end_up),
         cmocka_unit_test(test_an_exec_is_inside_the_container),
         cmocka_unit_test(test_confinement_is_as_asked),
+        cmocka_unit_test(test_an_init_reaps_and_passes_signals_on),
         cmocka_unit_test(test_an_exec_is_confined_as_the_container),
         cmocka_unit_test(test_a_privileged_exec_keeps_its_capabilities),
         cmocka_unit_test(test_execs_that_cannot_start),
