@@ -15,8 +15,8 @@
  *  GET  /v1/events?since_ns=N&until_ns=N&follow=0|1      stream of lines, one document each, in order:
  *        {"seq","time_ns","type":"container"|"image"|"network","action","id","attributes":{string:string}}
  *        Without since_ns only what happens from now on.  With until_ns in the past it ends by itself.
- *        Container actions: create start die stop kill restart rename destroy resize attach oom
- *        archive-path extract-to-dir exec_create exec_start exec_die
+ *        Container actions: create start die stop kill restart rename destroy resize attach detach oom
+ *        archive-path extract-to-dir exec_create exec_start exec_detach exec_die
  *        (die: attributes exit_code; kill: signal; rename: old_name;
  *        exec_*: exec_id, and exec_command or, of exec_die, exit_code).  Image: pull tag untag delete.
  *        attributes hold the object's event_attributes, and for containers name.
@@ -40,10 +40,12 @@
  *  GET  /v1/containers/{ref}/wait?condition=not-running|next-exit|removed
  *        stream: answered at once (so that the caller knows it is registered), then one line
  *        {"exit_code","error"} when the condition is met.
- *  POST /v1/containers/{ref}/attach?stdin=0|1&stdout=0|1&stderr=0|1&logs=0|1&stream=0|1
+ *  POST /v1/containers/{ref}/attach?stdin=0|1&stdout=0|1&stderr=0|1&logs=0|1&stream=0|1&detach=HEX
  *        stream both ways: in go stdin bytes; out come records (lib/base/record.h; STDOUT and STDERR
  *        only).  Answered at once; may precede start.  Output of this run from now on (stream), from its
  *        beginning (logs), or both.  Ends when the run ends and all of its output was sent.
+ *        detach: bytes that, typed in a row by a client of a terminal, end its stream and nothing else (event
+ *        detach); they do not reach the process.
  *        CONFLICT: stdin asked for a container whose spec has none, or that is paused.
  *  GET  /v1/containers/{ref}/output?stdout=0|1&stderr=0|1&since_ns=N&until_ns=N&tail=N&follow=0|1
  *        stream of records over all runs, oldest first; tail counts lines as Docker does.
@@ -68,11 +70,12 @@
  *  POST /v1/execs/{id}/start {"console":{"width","height"}?}  once; returns when it runs.  Its output is
  *        dropped, it has no stdin.  CONFLICT: it was started, or the container does not run.  UNAVAILABLE:
  *        too many run.  NOT_FOUND, FORBIDDEN, INVALID: as of a container's start.
- *  POST /v1/execs/{id}/attach?stdin=0|1&stdout=0|1&stderr=0|1&width=N&height=N   starts it too, with the
- *        same errors.  Stream both ways, answered when the process runs: in go stdin bytes, whose end (or
+ *  POST /v1/execs/{id}/attach?stdin=0|1&stdout=0|1&stderr=0|1&width=N&height=N&detach=HEX
+ *        Starts it too, with the same errors.  Stream both ways, answered when the process runs: in go stdin bytes, whose end (or
  *        the client's) is the process's; out come records (STDOUT and STDERR only).  Ends when it has
  *        ended and all was sent.  A client that does not read stops the process's output and nothing
- *        else; the process outlives a client that leaves.  CONFLICT also: stdin of one that has none.
+ *        else; the process outlives a client that leaves.  detach: as of a container (event exec_detach).
+ *        CONFLICT also: stdin of one that has none.
  *  POST /v1/execs/{id}/resize {"width","height"}   before its start: the size it begins with.
  *        CONFLICT: it has ended, or has no terminal
  *  EXEC {"id","container","state":"created"|"starting"|"running"|"exited","exit_code","pid"(in the guest),
@@ -144,7 +147,8 @@
 #define PL_ANNOTATIONS_MAX                                                                         \
     (64u << 10) /* bytes of keys and values of one container: lists hold them */
 #define PL_SPEC_ARGS_MAX                                                                           \
-    (256u << 10) /* bytes of args and env together: the guest's exec limit is 2 MiB */
+    (256u << 10)              /* bytes of args and env together: the guest's exec limit is 2 MiB */
+#define PL_DETACH_KEYS_MAX 32 /* bytes that detach a client */
 #define PL_CONTENT_MAX (64ull << 30) /* bytes of one blob */
 #define PL_SWEEP_MAX 1024            /* digests of one sweep */
 #define PL_EXECS_MAX 256             /* remembered of one container; its guest runs fewer */

@@ -6,6 +6,7 @@
 #include "personality/docker/handlers.h"
 #include "personality/docker/intent.h"
 #include "personality/docker/join.h"
+#include "personality/docker/keys.h"
 #include "personality/docker/text.h"
 
 static int check(const struct docker_req *r, const cJSON *container, struct vic_err *err)
@@ -25,6 +26,9 @@ static void on_container(struct docker_req *r, const struct vic_err *err, const 
     struct vic_err mine;
     if (!err && check(r, doc, &mine) < 0)
         err = &mine;
+    struct docker_keys keys;
+    if (!err && docker_keys_parse(docker_req_query(r, "detachKeys"), "detach", &keys, &mine) < 0)
+        err = &mine;
     if (err) {
         docker_reply_error(r, err);
         return;
@@ -32,9 +36,10 @@ static void on_container(struct docker_req *r, const struct vic_err *err, const 
     const cJSON *process = json_member(json_member(doc, "spec"), "process");
     bool has_stdin = docker_req_bool(r, "stdin") && json_bool(process, "stdin", false);
     auto_free char *path = vic_xasprintf(
-        "/v1/containers/%s/attach?stdin=%d&stdout=%d&stderr=%d&logs=%d&stream=%d",
+        "/v1/containers/%s/attach?stdin=%d&stdout=%d&stderr=%d&logs=%d&stream=%d&detach=%s",
         json_str(doc, "id", ""), has_stdin, docker_req_bool(r, "stdout"),
-        docker_req_bool(r, "stderr"), docker_req_bool(r, "logs"), docker_req_bool(r, "stream"));
+        docker_req_bool(r, "stderr"), docker_req_bool(r, "logs"), docker_req_bool(r, "stream"),
+        keys.hex);
     docker_join_open(r, &(struct docker_join){
                             .path = path,
                             .is_raw = json_bool(process, "tty", false),
@@ -45,11 +50,6 @@ static void on_container(struct docker_req *r, const struct vic_err *err, const 
 
 void docker_container_attach(struct docker_req *r)
 {
-    if (!docker_need_name(r))
-        return;
-    if (docker_req_query_or(r, "detachKeys", "")[0])
-        docker_reply_errorf(r, VIC_ERR_UNIMPLEMENTED,
-                            "detachKeys is not served here: close the client to detach");
-    else
+    if (docker_need_name(r))
         docker_get_container(r, r->name, on_container, NULL);
 }

@@ -7,6 +7,7 @@
 #include "personality/docker/convert.h"
 #include "personality/docker/handlers.h"
 #include "personality/docker/intent.h"
+#include "personality/docker/keys.h"
 #include "personality/docker/size.h"
 #include "personality/docker/text.h"
 
@@ -72,20 +73,16 @@ static void on_container_to_start(struct docker_req *r, const struct vic_err *er
     docker_intent(r, "POST", path, body, on_started, NULL);
 }
 
-static bool refuse_detach_keys(struct docker_req *r)
-{
-    if (docker_req_query_or(r, "detachKeys", "")[0] == '\0')
-        return false;
-    docker_reply_errorf(r, VIC_ERR_UNIMPLEMENTED,
-                        "detachKeys is not served here: close the client to detach");
-    return true;
-}
-
 void docker_container_start(struct docker_req *r)
 {
-    if (!docker_need_name(r) || refuse_detach_keys(r))
+    /* A start has no stream that these could end: they only have to be keys. */
+    struct docker_keys keys;
+    struct vic_err err;
+    if (!docker_need_name(r))
         return;
-    if (r->body.len > START_BODY_MAX)
+    if (docker_keys_parse(docker_req_query(r, "detachKeys"), "detach", &keys, &err) < 0)
+        docker_reply_error(r, &err);
+    else if (r->body.len > START_BODY_MAX)
         docker_reply_errorf(r, VIC_ERR_INVALID,
                             "starting container with non-empty request body was deprecated since "
                             "API v1.22 and removed in v1.24");

@@ -7,6 +7,7 @@
 #include "personality/docker/handlers.h"
 #include "personality/docker/intent.h"
 #include "personality/docker/join.h"
+#include "personality/docker/keys.h"
 #include "personality/docker/size.h"
 #include "personality/docker/text.h"
 
@@ -109,15 +110,17 @@ static void start_attached(struct docker_req *r, const cJSON *exec,
                            const struct docker_exec_start *s)
 {
     struct vic_err err;
+    struct docker_keys keys;
     bool has_stdin = docker_exec_attaches(exec, "AttachStdin");
     if (docker_join_check(r, has_stdin, &err) < 0) {
         docker_reply_error(r, &err);
         return;
     }
+    docker_exec_keys(exec, &keys);
     auto_free char *path = vic_xasprintf(
-        "/v1/execs/%s/attach?stdin=%d&stdout=%d&stderr=%d&width=%u&height=%u",
+        "/v1/execs/%s/attach?stdin=%d&stdout=%d&stderr=%d&width=%u&height=%u&detach=%s",
         json_str(exec, "id", ""), has_stdin, docker_exec_attaches(exec, "AttachStdout"),
-        docker_exec_attaches(exec, "AttachStderr"), s->width, s->height);
+        docker_exec_attaches(exec, "AttachStderr"), s->width, s->height, keys.hex);
     docker_join_open(r, &(struct docker_join){
                             .path = path,
                             .is_raw = s->is_raw,

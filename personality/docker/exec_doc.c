@@ -19,11 +19,14 @@ static int check(cJSON *body, struct vic_err *err)
     int r = docker_fields_check(body, DOCKER_FIELD_EXEC, err);
     bool flag;
     const char *text;
+    struct docker_keys keys;
     for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(bools); i++)
         r = json_get_bool(body, "", bools[i], &flag, err);
     if (r < 0 || (r = json_get_str(body, "", "User", &text, err)) < 0 ||
         (r = docker_command_check(body, "Cmd", err)) < 0 || (r = docker_env_check(body, err)) < 0 ||
         (r = docker_size_check(body, "", err)) < 0 ||
+        (r = json_get_str(body, "", "DetachKeys", &text, err)) < 0 ||
+        (r = docker_keys_parse(text, "escape", &keys, err)) < 0 ||
         (r = json_get_str(body, "", "WorkingDir", &text, err)) < 0)
         return r;
     if (!vic_str_is_empty(text) && text[0] != '/')
@@ -57,6 +60,7 @@ static cJSON *new_request(const cJSON *body)
     for (size_t i = 0; i < ARRAY_SIZE(streams); i++)
         json_add_bool(said, streams[i], json_bool(body, streams[i], false));
     add_member(said, "ConsoleSize", json_member(body, "ConsoleSize"));
+    add_member(said, "DetachKeys", json_member(body, "DetachKeys"));
     auto_free char *text = json_print(said);
     json_add_str(json_add_obj(request, "annotations"), "docker.exec", text);
     return request;
@@ -82,6 +86,13 @@ bool docker_exec_attaches(const cJSON *exec, const char *member)
 {
     auto_json cJSON *said = said_of(exec);
     return json_bool(said, member, false);
+}
+
+void docker_exec_keys(const cJSON *exec, struct docker_keys *ret)
+{
+    auto_json cJSON *said = said_of(exec);
+    if (docker_keys_parse(json_str(said, "DetachKeys", NULL), "escape", ret, NULL) < 0)
+        (void)docker_keys_parse(NULL, "", ret, NULL); /* a damaged note */
 }
 
 int docker_exec_start_read(cJSON *body, const cJSON *exec, struct docker_exec_start *ret,

@@ -3,6 +3,7 @@
 
 #include "lib/base/err.h"
 #include "lib/json/json.h"
+#include "personality/docker/keys.h"
 
 /* The body of ContainerExec becomes the port layer's request.  body is changed (spelling of members). */
 int docker_exec_convert(cJSON *body, cJSON **ret_request, struct vic_err *err);
@@ -19,6 +20,8 @@ int docker_exec_start_read(cJSON *body, const cJSON *exec, struct docker_exec_st
 
 /* What the creator said of a stream: "AttachStdin", "AttachStdout", "AttachStderr". */
 bool docker_exec_attaches(const cJSON *exec, const char *member);
+/* What detaches a client that types. */
+void docker_exec_keys(const cJSON *exec, struct docker_keys *ret);
 cJSON *docker_exec_json(const cJSON *exec);
 /* Docker's words for a process that could not be started; NULL: err is of another kind.  The caller's. */
 char *docker_exec_failure(const struct vic_err *err);

@@ -143,7 +143,7 @@ const struct docker_field docker_fields[] = {
     {EXEC, "AttachStdout", true, NULL, NULL, NULL},
     {EXEC, "AttachStderr", true, NULL, NULL, NULL},
     {EXEC, "ConsoleSize", true, NULL, NULL, NULL},
-    {EXEC, "DetachKeys", false, "ctrl-p,ctrl-q", NULL, "close the client to detach"},
+    {EXEC, "DetachKeys", true, NULL, NULL, NULL},
     {EXEC, "Tty", true, NULL, NULL, NULL},
     {EXEC, "Env", true, NULL, NULL, NULL},
     {EXEC, "Cmd", true, NULL, NULL, NULL},

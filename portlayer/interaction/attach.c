@@ -11,6 +11,7 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "portlayer/execution/internal.h"
+#include "portlayer/interaction/keys.h"
 #include "portlayer/interaction/output.h"
 #include "portlayer/interaction/send.h"
 
@@ -31,6 +32,7 @@ struct attach {
     struct vic_buf early;         /* came before; at most one window */
     bool has_ended;               /* the client sent all */
     bool is_stdin_over;           /* the process takes no more */
+    struct pl_keys keys;          /* that detach; none without a terminal */
     size_t unconsumed;            /* the client's window that was not given back yet */
 };
 
@@ -219,24 +221,43 @@ void pl_attach_tether_up(struct pl_container *c)
     }
 }
 
+static void pass_on(struct attach *a, const struct vic_buf *typed)
+{
+    if (!a->to_tether)
+        vic_buf_add(&a->early, vic_buf_str(typed),
+                    typed->len); /* bounded: its window is not given back */
+    else if (rpc_stream_write(a->to_tether, vic_buf_str(typed), typed->len) < RPC_HIGH_WATER)
+        give_back(a);
+}
+
 static void on_data(struct rpc_stream *st, const uint8_t *data, size_t len, void *arg)
 {
     struct attach *a = arg;
-    if (!a->wants_stdin || a->is_stdin_over) {
+    auto_buf struct vic_buf typed = {0};
+    if (!a->wants_stdin) {
         rpc_stream_consume(st, len);
         return;
     }
+    bool detaches = pl_keys_feed(&a->keys, data, len, &typed);
     a->unconsumed += len;
-    if (!a->to_tether)
-        vic_buf_add(&a->early, data, len); /* its window is not given back: bounded by it */
-    else if (rpc_stream_write(a->to_tether, data, len) < RPC_HIGH_WATER)
+    if (a->is_stdin_over)
         give_back(a);
+    else
+        pass_on(a, &typed);
+    if (!detaches)
+        return;
+    pl_container_emit(a->c, "detach", NULL, NULL);
+    finish(a);
 }
 
 static void on_end(struct rpc_stream *st, void *arg)
 {
     (void)st;
     struct attach *a = arg;
+    auto_buf struct vic_buf typed = {0};
+    pl_keys_end(&a->keys, &typed);
+    if (!a->is_stdin_over)
+        pass_on(a, &typed);
     a->has_ended = true;
     if (a->to_tether)
         rpc_stream_end(a->to_tether);
@@ -273,7 +294,7 @@ static int read_flags(struct rpc_stream *st, struct attach *a, struct vic_err *e
         if (text && vic_str_to_bool(text, flags[i].flag) < 0)
             return vic_fail(err, VIC_ERR_INVALID, 0, "%s: expected 0 or 1", flags[i].name);
     }
-    return 0;
+    return pl_keys_from_hex(rpc_stream_query(st, "detach"), &a->keys, err);
 }
 
 static int check(const struct pl_container *c, const struct attach *a, struct vic_err *err)
@@ -323,6 +344,8 @@ void pl_attach_handle(struct rpc_stream *st, void *arg)
     }
     struct attach *a = vic_new(struct attach);
     *a = flags;
+    if (!c->rec.spec.tty)
+        a->keys.n = 0;
     a->c = c;
     a->stream = st;
     pl_container_ref(c);

@@ -243,7 +243,7 @@ static int read_query(struct rpc_stream *st, struct pl_exec *flags, struct vic_e
                             UINT16_MAX);
         *sides[i].value = (unsigned)n;
     }
-    return 0;
+    return pl_keys_from_hex(rpc_stream_query(st, "detach"), &flags->keys, err);
 }
 
 void pl_exec_attach_handle(struct rpc_stream *st, void *arg)
@@ -267,6 +267,7 @@ void pl_exec_attach_handle(struct rpc_stream *st, void *arg)
     e->wants_stdin = flags.wants_stdin;
     e->wants_stdout = flags.wants_stdout;
     e->wants_stderr = flags.wants_stderr;
+    e->keys = e->spec.process.tty ? flags.keys : (struct pl_keys){0};
     pl_exec_begin(e, st);
 }
 

@@ -13,6 +13,7 @@
 #include "portlayer/api.h"
 #include "portlayer/execution/internal.h"
 #include "portlayer/interaction/exec_doc.h"
+#include "portlayer/interaction/keys.h"
 
 enum pl_exec_state {
     PL_EXEC_CREATED,
@@ -38,6 +39,7 @@ struct pl_exec {
     bool wants_stdin, wants_stdout, wants_stderr;
     bool has_begun;        /* its answer */
     bool has_ended;        /* it has sent all its stdin */
+    struct pl_keys keys;   /* that detach it; none without a terminal */
     struct vic_buf early;  /* stdin that came before the process; at most one window */
     size_t unconsumed_in;  /* of the client's window */
     size_t unconsumed_out; /* of the guest's */

@@ -20,7 +20,8 @@ static void emit(struct pl_exec *e, const char *action, const char *member, cons
 {
     cJSON *attributes = json_new_obj();
     json_add_str(attributes, "exec_id", e->id);
-    json_add_str(attributes, member, value);
+    if (member)
+        json_add_str(attributes, member, value);
     pl_container_emit_with(e->c, action, attributes);
 }
 
@@ -189,24 +190,54 @@ static void open_input(struct pl_exec *e, struct rpc_session *session)
 
 /* ---- the client ---- */
 
+static void pass_on(struct pl_exec *e, const struct vic_buf *typed)
+{
+    if (!e->input)
+        vic_buf_add(&e->early, vic_buf_str(typed),
+                    typed->len); /* bounded: its window is not given back */
+    else if (rpc_stream_write(e->input, vic_buf_str(typed), typed->len) < RPC_HIGH_WATER)
+        give_back(e);
+}
+
+/* As if the client had left, but its stream ends in good order. */
+static void detach(struct pl_exec *e)
+{
+    emit(e, "exec_detach", NULL, NULL);
+    if (!e->has_begun)
+        rpc_reply_begin(e->client);
+    e->has_begun = true;
+    let_client_go(e, NULL);
+    end_input(e);
+    take_output(e);
+}
+
 static void on_client_data(struct rpc_stream *st, const uint8_t *data, size_t len, void *arg)
 {
     struct pl_exec *e = arg;
-    if (!e->wants_stdin || e->is_stdin_over) {
+    auto_buf struct vic_buf typed = {0};
+    if (!e->wants_stdin) {
         rpc_stream_consume(st, len);
         return;
     }
+    bool detaches = pl_keys_feed(&e->keys, data, len, &typed);
     e->unconsumed_in += len;
-    if (!e->input)
-        vic_buf_add(&e->early, data, len); /* its window is not given back: bounded by it */
-    else if (rpc_stream_write(e->input, data, len) < RPC_HIGH_WATER)
+    if (e->is_stdin_over)
         give_back(e);
+    else
+        pass_on(e, &typed);
+    if (detaches)
+        detach(e);
 }
 
 static void on_client_end(struct rpc_stream *st, void *arg)
 {
+    struct pl_exec *e = arg;
+    auto_buf struct vic_buf typed = {0};
     (void)st;
-    end_input(arg);
+    pl_keys_end(&e->keys, &typed);
+    if (e->wants_stdin && !e->is_stdin_over)
+        pass_on(e, &typed);
+    end_input(e);
 }
 
 static void on_client_drain(struct rpc_stream *st, void *arg)

@@ -153,7 +153,7 @@ exec_is() { [ "$(exec_field "$1" "$2")" = "$3" ]; } # ID FIELD VALUE
 400 invalid_environment_variable {"Cmd":["a"],"Env":["=x"]}
 400 absolute_path {"Cmd":["a"],"WorkingDir":"x"}
 400 ConsoleSize {"Cmd":["a"],"ConsoleSize":[1]}
-501 DetachKeys_is_not_served_here {"Cmd":["a"],"DetachKeys":"ctrl-x"}
+400 Invalid_escape_keys_(ctrl-xy)_provided {"Cmd":["a"],"DetachKeys":"ctrl-xy"}
 201 Id {"Cmd":"a","DetachKeys":"ctrl-p,ctrl-q","Unknown":1}
 END
     id=$(new_exec '{"Cmd":["cat"],"AttachStdin":true,"AttachStdout":true}')

@@ -407,10 +407,11 @@ static void test_exec_bodies(void **state)
         "\"Detach\":false}",
         &err);
     assert_string_equal(
-        request, "{\"process\":{\"args\":[\"sh\",\"-c\",\"x\"],\"env\":[\"A=b\"],\"cwd\":\"/w\","
-                 "\"user\":\"u\",\"tty\":true,\"stdin\":true},\"privileged\":true,\"annotations\":{"
-                 "\"docker.exec\":\"{\\\"AttachStdin\\\":true,\\\"AttachStdout\\\":true,"
-                 "\\\"AttachStderr\\\":false,\\\"ConsoleSize\\\":[24,80]}\"}}");
+        request,
+        "{\"process\":{\"args\":[\"sh\",\"-c\",\"x\"],\"env\":[\"A=b\"],\"cwd\":\"/w\","
+        "\"user\":\"u\",\"tty\":true,\"stdin\":true},\"privileged\":true,\"annotations\":{"
+        "\"docker.exec\":\"{\\\"AttachStdin\\\":true,\\\"AttachStdout\\\":true,"
+        "\\\"AttachStderr\\\":false,\\\"ConsoleSize\\\":[24,80],\\\"DetachKeys\\\":\\\"ctrl-p,ctrl-q\\\"}\"}}");
     auto_free char *least = exec_request("{\"Cmd\":\"one\"}", &err);
     assert_non_null(strstr(least, "\"args\":[\"one\"],\"cwd\":\"\",\"user\":\"\""));
     static const struct {
@@ -427,8 +428,8 @@ static void test_exec_bodies(void **state)
         {"{\"Cmd\":[\"a\"],\"WorkingDir\":\"w\"}", VIC_ERR_INVALID, "absolute path"},
         {"{\"Cmd\":[\"a\"],\"ConsoleSize\":[1,-1]}", VIC_ERR_INVALID,
          "ConsoleSize: expected [height, width]"},
-        {"{\"Cmd\":[\"a\"],\"DetachKeys\":\"ctrl-a\"}", VIC_ERR_UNIMPLEMENTED,
-         "DetachKeys is not served here: close the client to detach"},
+        {"{\"Cmd\":[\"a\"],\"DetachKeys\":\"ctrl-,a\"}", VIC_ERR_INVALID,
+         "Invalid escape keys (ctrl-,a) provided"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         assert_null(exec_request(bad[i].body, &err));

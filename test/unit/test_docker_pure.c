@@ -22,6 +22,7 @@
 #include "personality/docker/handlers.h"
 #include "personality/docker/image_json.h"
 #include "personality/docker/images.h"
+#include "personality/docker/keys.h"
 #include "personality/docker/moment.h"
 #include "personality/docker/mux.h"
 #include "personality/docker/router.h"
@@ -609,6 +610,58 @@ static void test_configuration(void **state)
         assert_true(docker_config_parse(bad[i], strlen(bad[i]), &c, &err) < 0);
 }
 
+/* ---- keys --------------------------------------------------------------------------------------------------- */
+
+static void test_keys_have_dockers_names(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *hex; /* NULL: there is no such key */
+    } rows[] = {
+        {NULL, "1011"},
+        {"", "1011"},
+        {"ctrl-p,ctrl-q", "1011"},
+        {"ctrl-a,b", "0162"},
+        {"a", "61"},
+        {"A,1,$", "413124"},
+        {"DEL", "7f"},
+        {"ctrl-@,ctrl-[,ctrl-\\,ctrl-],ctrl-^,ctrl-_", "001b1c1d1e1f"},
+        {"ctrl-z", "1a"},
+        {"ctrl-A", NULL},
+        {"ctrl-1", NULL},
+        {"ctrl-", NULL},
+        {"ctrl-ab", NULL},
+        {"Ctrl-a", NULL},
+        {"del", NULL},
+        {"ab", NULL},
+        {"a,", NULL},
+        {",", NULL},
+        {"a,,b", NULL},
+        {"\xc3\xa9", NULL},
+    };
+    struct docker_keys keys;
+    struct vic_err err;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        int r = docker_keys_parse(rows[i].text, "detach", &keys, &err);
+        assert_int_equal(r == 0, rows[i].hex != NULL);
+        if (r == 0) {
+            assert_string_equal(keys.hex, rows[i].hex);
+            continue;
+        }
+        auto_free char *says = vic_xasprintf("Invalid detach keys (%s) provided", rows[i].text);
+        assert_string_equal(err.message, says);
+        assert_int_equal(err.kind, VIC_ERR_INVALID);
+    }
+    char many[2 * (PL_DETACH_KEYS_MAX + 1)];
+    for (size_t i = 0; i < sizeof(many); i++)
+        many[i] = i % 2 ? ',' : 'a';
+    many[sizeof(many) - 1] = '\0';
+    assert_true(docker_keys_parse(many, "detach", &keys, &err) < 0);
+    many[sizeof(many) - 3] = '\0';
+    assert_int_equal(docker_keys_parse(many, "detach", &keys, &err), 0);
+    assert_int_equal(strlen(keys.hex), 2 * PL_DETACH_KEYS_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -638,6 +691,7 @@ int main(void)
         cmocka_unit_test(test_exec_documents),
         cmocka_unit_test(test_exec_events),
         cmocka_unit_test(test_configuration),
+        cmocka_unit_test(test_keys_have_dockers_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -694,6 +694,105 @@ static void test_the_table_is_bounded(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+/* ---- keys that detach ---- */
+
+/* Typed as a whole and cut everywhere; "!" stands for the sequence's end. */
+static void types(const char *hex, const char *typed, const char *want)
+{
+    size_t len = strlen(typed);
+    for (size_t cut = 0; cut <= len; cut++) {
+        struct pl_keys k;
+        auto_buf struct vic_buf out = {0};
+        const uint8_t *data = (const uint8_t *)typed;
+        assert_int_equal(pl_keys_from_hex(hex, &k, NULL), 0);
+        if (pl_keys_feed(&k, data, cut, &out) || pl_keys_feed(&k, data + cut, len - cut, &out))
+            vic_buf_add_char(&out, '!');
+        else
+            pl_keys_end(&k, &out);
+        assert_string_equal(vic_buf_str(&out), want);
+    }
+}
+
+static void test_keys_in_a_row_detach_and_others_go_on(void **state)
+{
+    (void)state;
+    types("1011", "ab\x10\x11", "ab!");
+    types("1011", "\x10\x11\x10\x11", "!");
+    types("1011",
+          "a\x10"
+          "b\x11",
+          "a\x10"
+          "b\x11");
+    types("1011", "a\x10", "a\x10");
+    types("1011", "\x10\x10\x11", "\x10\x10\x11");
+    types("61", "xay", "x!");
+    types("616263", "ababc", "ababc"); /* as in Docker */
+    types("616263", "abxabcx", "abx!");
+    types("6161", "aba", "aba");
+    types(NULL, "a\x10\x11", "a\x10\x11");
+    static const char *const bad[] = {
+        "", "1", "1x", "1A",
+        "00000000000000000000000000000000000000000000000000000000000000"
+        "0000"};
+    struct pl_keys k;
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        assert_true(pl_keys_from_hex(bad[i], &k, NULL) < 0);
+}
+
+static void test_keys_detach_the_client_of_a_terminal(void **state)
+{
+    (void)state;
+    auto_free char *id = create("{\"process\":{\"args\":[\"sh\"],\"tty\":true,\"stdin\":true}}");
+    struct client k = {0};
+    attach(&k, id, "stdin=1&stdout=1&detach=1011");
+    (void)rpc_stream_write(k.st, "ls\x10", 3);
+    run();
+    assert_string_equal(vic_buf_str(&guest.input), "ls");
+    guest_says(VIC_RECORD_STDOUT, "out");
+    (void)rpc_stream_write(k.st, "\x11more", 5);
+    run();
+    assert_true(k.has_ended);
+    assert_int_equal(k.kind, VIC_ERR_NONE);
+    assert_string_equal(vic_buf_str(&guest.input), "ls");
+    assert_state(id, "running 0");
+    assert_string_equal(events, "exec_create sh;exec_start sh;exec_detach -;");
+    guest_says(VIC_RECORD_EXIT, "{\"exit_code\":4}");
+    rpc_stream_end(guest.output);
+    run();
+    assert_state(id, "exited 4");
+    client_release(&k);
+}
+
+static void test_keys_mean_nothing_without_a_terminal(void **state)
+{
+    (void)state;
+    auto_free char *id = create(READS);
+    struct client k = {0};
+    attach(&k, id, "stdin=1&stdout=1&detach=1011");
+    (void)rpc_stream_write(k.st, "\x10\x11x", 3);
+    run();
+    assert_string_equal(vic_buf_str(&guest.input), "\x10\x11x");
+    assert_false(k.has_ended);
+    client_release(&k);
+    attach(&k, id, "stdin=1&detach=1");
+    assert_int_equal(k.kind, VIC_ERR_INVALID);
+    client_release(&k);
+}
+
+static void test_a_key_that_is_held_goes_on_at_the_end(void **state)
+{
+    (void)state;
+    auto_free char *id = create("{\"process\":{\"args\":[\"sh\"],\"tty\":true,\"stdin\":true}}");
+    struct client k = {0};
+    attach(&k, id, "stdin=1&detach=1011");
+    (void)rpc_stream_write(k.st, "a\x10", 2);
+    rpc_stream_end(k.st);
+    run();
+    assert_string_equal(vic_buf_str(&guest.input), "a\x10");
+    assert_true(guest.has_input_end);
+    client_release(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -709,6 +808,10 @@ int main(void)
         TEST(test_a_start_waits_for_the_guest),
         TEST(test_sizes),
         TEST(test_the_table_is_bounded),
+        TEST(test_keys_in_a_row_detach_and_others_go_on),
+        TEST(test_keys_detach_the_client_of_a_terminal),
+        TEST(test_keys_mean_nothing_without_a_terminal),
+        TEST(test_a_key_that_is_held_goes_on_at_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
