@@ -395,6 +395,8 @@ int tether_exec_start(struct tether *t, struct rpc_stream *st, struct vic_err *e
     struct tether_exec_spec spec = {0};
     if (!tether_is_alive(t))
         return vic_fail(err, VIC_ERR_CONFLICT, 0, "nothing runs");
+    if (t->is_frozen)
+        return vic_fail(err, VIC_ERR_CONFLICT, 0, "the container is frozen");
     int r = tether_exec_spec_parse(rpc_stream_json(st), &spec, err);
     if (r < 0 || (r = check(t, &spec, err)) < 0) {
         tether_exec_spec_release(&spec);

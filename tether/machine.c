@@ -89,6 +89,12 @@ static bool was_oom_killed(void)
     return at && at[strlen("oom_kill ")] != '0';
 }
 
+/* The kernel stops each process before it returns to user mode the next time. */
+static int freeze(bool is_frozen)
+{
+    return write_file(CGROUP_DIR "/cgroup.freeze", is_frozen ? "1" : "0");
+}
+
 /* Every process of the container is gone when this returns, but for one stuck in the kernel. */
 static void kill_container(void)
 {
@@ -156,6 +162,7 @@ static struct tether_machine machine = {
     .prepare = prepare,
     .confine = tether_bounds_set,
     .was_oom_killed = was_oom_killed,
+    .freeze = freeze,
     .settle = settle,
 };
 

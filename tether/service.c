@@ -29,6 +29,7 @@ static void handle_hello(struct rpc_stream *st, void *arg)
     json_add_i64(doc, "protocol", PROTOCOL);
     json_add_str(doc, "kernel", name.release);
     json_add_str(doc, "state", tether_state_to_string(t->state));
+    json_add_bool(doc, "frozen", t->is_frozen);
     if (t->exit)
         json_add(doc, "exit", json_dup(t->exit));
     rpc_reply_json(st, doc);
@@ -72,6 +73,24 @@ static void handle_resize(struct rpc_stream *st, void *arg)
     uint16_t height;
     int r = tether_size_parse(rpc_stream_json(st), "", &width, &height, &err);
     answer(st, r < 0 ? r : tether_resize(arg, width, height, &err), &err);
+}
+
+static int do_freeze(struct tether *t, const cJSON *doc, struct vic_err *err)
+{
+    static const char *const members[] = {"frozen"};
+    bool is_frozen = false;
+    int r = tether_check_members(doc, "", members, ARRAY_SIZE(members), err);
+    if (r >= 0)
+        r = json_get_bool(doc, "", "frozen", &is_frozen, err);
+    if (r >= 0 && !json_member(doc, "frozen"))
+        r = vic_fail(err, VIC_ERR_INVALID, 0, "frozen: missing");
+    return r < 0 ? r : tether_freeze(t, is_frozen, err);
+}
+
+static void handle_freeze(struct rpc_stream *st, void *arg)
+{
+    struct vic_err err = {0};
+    answer(st, do_freeze(arg, rpc_stream_json(st), &err), &err);
 }
 
 static void serve_input(struct tether_input *in, struct rpc_stream *st)
@@ -177,6 +196,7 @@ const struct rpc_route tether_routes[] = {
     {"POST", "/v1/start", RPC_BODY_NONE_OR_JSON, handle_start},
     {"POST", "/v1/signal", RPC_BODY_NONE_OR_JSON, handle_signal},
     {"POST", "/v1/resize", RPC_BODY_NONE_OR_JSON, handle_resize},
+    {"POST", "/v1/freeze", RPC_BODY_NONE_OR_JSON, handle_freeze},
     {"POST", "/v1/stdin", RPC_BODY_STREAM, handle_stdin},
     {"POST", "/v1/exec", RPC_BODY_NONE_OR_JSON, handle_exec},
     {"GET", "/v1/exec/{id}/output", RPC_BODY_NONE_OR_JSON, handle_exec_output},

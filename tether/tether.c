@@ -342,6 +342,17 @@ int tether_resize(struct tether *t, uint16_t width, uint16_t height, struct vic_
     return 0;
 }
 
+int tether_freeze(struct tether *t, bool is_frozen, struct vic_err *err)
+{
+    if (!tether_is_alive(t))
+        return vic_fail(err, VIC_ERR_CONFLICT, 0, "nothing runs");
+    int r = t->machine->freeze(is_frozen);
+    if (r < 0)
+        return vic_fail_errno(err, -r, "%s the container", is_frozen ? "freeze" : "thaw");
+    t->is_frozen = is_frozen;
+    return 0;
+}
+
 int tether_ack(struct tether *t, struct vic_err *err)
 {
     if (t->state != TETHER_EXITED)
@@ -369,6 +380,7 @@ void tether_shutdown(struct tether *t)
 static void on_exit_of_process(struct tether *t, int status)
 {
     t->has_died = true;
+    t->is_frozen = false; /* what is dead is not frozen */
     if (t->state == TETHER_STARTING)
         listen_to_start(t);
     t->process.pid = -1;

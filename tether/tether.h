@@ -29,6 +29,8 @@ struct tether_machine {
     /* Sets the bounds of the container as a whole; before its first process. */
     int (*confine)(int cgroup_fd, const struct confine *c, struct vic_err *err);
     bool (*was_oom_killed)(void);
+    /* No process of the container gets on until it is thawed; SIGKILL still ends it.  0 or -errno. */
+    int (*freeze)(bool is_frozen);
     /* Kills what is left of the container and makes its disk clean: nothing can be lost from here on,
      * however the VM ends. */
     void (*settle)(void);
@@ -72,6 +74,7 @@ struct tether {
     int child_fd; /* owned; signalfd */
     int wait_status;
     bool has_died;         /* reaped: its pid means nothing any more */
+    bool is_frozen;        /* the process, and all beside it */
     struct vic_list execs; /* processes beside it; see exec.h */
     size_t n_execs;
     struct vic_list copies; /* see copies.h */
@@ -104,6 +107,7 @@ int tether_configure(struct tether *t, const cJSON *doc, struct vic_err *err);
 int tether_start(struct tether *t, struct rpc_stream *st, struct vic_err *err);
 int tether_signal(struct tether *t, int signal, struct vic_err *err);
 int tether_resize(struct tether *t, uint16_t width, uint16_t height, struct vic_err *err);
+int tether_freeze(struct tether *t, bool is_frozen, struct vic_err *err);
 int tether_ack(struct tether *t, struct vic_err *err);
 void tether_shutdown(struct tether *t);
 const char *tether_state_to_string(enum tether_state state);

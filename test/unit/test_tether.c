@@ -66,6 +66,16 @@ static void settle(void)
         abort();
 }
 
+/* As the freezer of a cgroup, for the one process of the tests: 0, or it is not there. */
+static int freeze(bool is_frozen)
+{
+    auto_free char *mark = vic_xasprintf("%s/frozen", dir);
+    if (!is_frozen)
+        return unlink(mark) < 0 ? -errno : 0;
+    auto_close int fd = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    return fd < 0 ? -errno : 0;
+}
+
 static _Noreturn void be_tether(int rpc_fd)
 {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves none behind */
@@ -77,6 +87,7 @@ static _Noreturn void be_tether(int rpc_fd)
                                      .prepare = prepare,
                                      .confine = confine,
                                      .was_oom_killed = was_oom_killed,
+                                     .freeze = freeze,
                                      .settle = settle};
     struct vic_err err = {0};
     struct tether *t = NULL;
@@ -825,6 +836,51 @@ static void test_execs_at_once_are_capped(void **state)
     kill_and_end(&run);
 }
 
+static bool tells_frozen(struct run *run)
+{
+    auto_json cJSON *doc = NULL;
+    bool flag = false;
+    assert_int_equal(tether_drive_call(&run->drive, "GET", "/v1/hello", NULL, &doc, NULL), 0);
+    assert_true(cJSON_IsBool(json_member(doc, "frozen")));
+    assert_int_equal(json_get_bool(doc, "", "frozen", &flag, NULL), 0);
+    return flag;
+}
+
+static void test_a_container_is_frozen_and_thawed(void **state)
+{
+    (void)state;
+    skip_unless_root();
+    struct run run;
+    auto_free char *mark = vic_xasprintf("%s/frozen", dir);
+    auto_free char *exec = exec_doc(1, "\"args\":[\"true\"]");
+    begin(&run);
+    configure(&run);
+    call_fails(&run, "/v1/freeze", "{\"frozen\":true}", VIC_ERR_CONFLICT, "nothing runs");
+    call(&run, "/v1/start", SLEEPER);
+    call_fails(&run, "/v1/freeze", "{}", VIC_ERR_INVALID, "frozen: missing");
+    call_fails(&run, "/v1/freeze", "{\"frozen\":true,\"x\":1}", VIC_ERR_INVALID,
+               "unknown member 'x'");
+    call_fails(&run, "/v1/freeze", "{\"frozen\":false}", VIC_ERR_INTERNAL,
+               "thaw the container: No such file or directory");
+    assert_false(tells_frozen(&run));
+    call(&run, "/v1/freeze", "{\"frozen\":true}");
+    assert_int_equal(vic_file_exists(mark), 1);
+    assert_true(tells_frozen(&run));
+    call_fails(&run, "/v1/exec", exec, VIC_ERR_CONFLICT, "the container is frozen");
+    call(&run, "/v1/freeze", "{\"frozen\":false}");
+    assert_int_equal(vic_file_exists(mark), 0);
+    assert_int_equal(run_exec(&run, 1, "\"args\":[\"true\"]"), 0);
+    call(&run, "/v1/freeze", "{\"frozen\":true}");
+    call(&run, "/v1/signal", "{\"signal\":9}");
+    await_state(&run, "exited");
+    assert_false(tells_frozen(&run)); /* what is dead is not frozen */
+    call_fails(&run, "/v1/freeze", "{\"frozen\":false}", VIC_ERR_CONFLICT, "nothing runs");
+    assert_int_equal(unlink(mark), 0);
+    end_run(&run);
+    assert_int_equal(exit_code(&run), 137);
+    release(&run);
+}
+
 /* The port layer goes: what runs goes on with its stdin at its end, and its output nowhere. */
 static void test_an_exec_outlives_its_reader(void **state)
 {
@@ -919,6 +975,7 @@ int main(void)
         cmocka_unit_test(test_children_of_an_exec_do_not_hold_its_end_up),
         cmocka_unit_test(test_execs_at_once_are_capped),
         cmocka_unit_test(test_an_exec_outlives_its_reader),
+        cmocka_unit_test(test_a_container_is_frozen_and_thawed),
     };
     return cmocka_run_group_tests_name("tether", tests, make_root, remove_root);
 }
