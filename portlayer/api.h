@@ -16,7 +16,7 @@
  *        {"seq","time_ns","type":"container"|"image"|"network","action","id","attributes":{string:string}}
  *        Without since_ns only what happens from now on.  With until_ns in the past it ends by itself.
  *        Container actions: create start die stop kill restart rename destroy resize attach detach oom
- *        archive-path extract-to-dir exec_create exec_start exec_detach exec_die
+ *        pause unpause archive-path extract-to-dir exec_create exec_start exec_detach exec_die
  *        (die: attributes exit_code; kill: signal; rename: old_name;
  *        exec_*: exec_id, and exec_command or, of exec_die, exit_code).  Image: pull tag untag delete.
  *        attributes hold the object's event_attributes, and for containers name.
@@ -35,6 +35,10 @@
  *        timeout_s -1 waits for ever; absent: the spec's.  Of several stops the earliest deadline counts.
  *  POST /v1/containers/{ref}/restart {"timeout_s"?,"signal"?}
  *  POST /v1/containers/{ref}/signal  {"signal":"SIGTERM"|"15"|...}   CONFLICT: does not run
+ *  POST /v1/containers/{ref}/pause    none of its processes gets on until unpause; execs cannot start, copies can
+ *        CONFLICT: does not run, is paused, or is being stopped
+ *  POST /v1/containers/{ref}/unpause                            CONFLICT: is not paused
+ *        A stop, and its stop signal, unpause it too; other signals wait, but for SIGKILL.
  *  POST /v1/containers/{ref}/resize  {"width","height"}         CONFLICT: does not run or has no terminal
  *  POST /v1/containers/{ref}/rename  {"name"}                   CONFLICT: taken
  *  GET  /v1/containers/{ref}/wait?condition=not-running|next-exit|removed

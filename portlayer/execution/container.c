@@ -22,7 +22,8 @@
 
 static const char not_running[] = "is not running";
 static const char is_running[] = "is running: stop it before removing it, or force the removal";
-static const char is_paused[] = "is paused: resume it first";
+static const char is_paused[] = "is paused: unpause it first";
+static const char not_paused[] = "is not paused";
 static const char being_removed[] = "is being removed";
 static const char is_dead[] = "could not be removed and is dead: remove it again";
 
@@ -40,8 +41,10 @@ static const struct pl_transition table[PL_STATES][PL_EVENTS] =
                 [PL_EV_REMOVE] = GO(REMOVING, REMOVE),
                 [PL_EV_REMOVE_FORCE] = GO(REMOVING, REMOVE),
                 [PL_EV_REMOVE_FAILED] = STAY(CREATED),
-                [PL_EV_VM_PAUSED] = STAY(CREATED),
-                [PL_EV_VM_RESUMED] = STAY(CREATED),
+                [PL_EV_PAUSE] = NO(CREATED, CONFLICT, not_running),
+                [PL_EV_UNPAUSE] = NO(CREATED, CONFLICT, not_paused),
+                [PL_EV_FROZEN] = STAY(CREATED),
+                [PL_EV_THAWED] = STAY(CREATED),
                 [PL_EV_ENDED] = STAY(CREATED),
             },
         [PL_STARTING] =
@@ -56,8 +59,10 @@ static const struct pl_transition table[PL_STATES][PL_EVENTS] =
                 [PL_EV_REMOVE] = NO(STARTING, CONFLICT, is_running),
                 [PL_EV_REMOVE_FORCE] = GO(STARTING, ABORT),
                 [PL_EV_REMOVE_FAILED] = STAY(STARTING),
-                [PL_EV_VM_PAUSED] = STAY(STARTING),
-                [PL_EV_VM_RESUMED] = STAY(STARTING),
+                [PL_EV_PAUSE] = GO(STARTING, WAIT),
+                [PL_EV_UNPAUSE] = GO(STARTING, WAIT),
+                [PL_EV_FROZEN] = STAY(STARTING),
+                [PL_EV_THAWED] = STAY(STARTING),
                 [PL_EV_ENDED] = GO(STARTING, ABORT),
             },
         [PL_RUNNING] =
@@ -72,8 +77,10 @@ static const struct pl_transition table[PL_STATES][PL_EVENTS] =
                 [PL_EV_REMOVE] = NO(RUNNING, CONFLICT, is_running),
                 [PL_EV_REMOVE_FORCE] = GO(STOPPING, KILL),
                 [PL_EV_REMOVE_FAILED] = STAY(RUNNING),
-                [PL_EV_VM_PAUSED] = GO(PAUSED, NOTHING),
-                [PL_EV_VM_RESUMED] = STAY(RUNNING),
+                [PL_EV_PAUSE] = GO(RUNNING, FREEZE),
+                [PL_EV_UNPAUSE] = NO(RUNNING, CONFLICT, not_paused),
+                [PL_EV_FROZEN] = GO(PAUSED, NOTHING),
+                [PL_EV_THAWED] = STAY(RUNNING),
                 [PL_EV_ENDED] = GO(EXITED, FINISH),
             },
         [PL_PAUSED] =
@@ -82,14 +89,16 @@ static const struct pl_transition table[PL_STATES][PL_EVENTS] =
                 [PL_EV_STARTED] = STAY(PAUSED),
                 [PL_EV_FAILED] = STAY(PAUSED),
                 [PL_EV_FAILED_FIRST] = STAY(PAUSED),
-                [PL_EV_STOP] = GO(STOPPING, KILL),
-                [PL_EV_SIGNAL] = NO(PAUSED, CONFLICT, is_paused),
+                [PL_EV_STOP] = GO(STOPPING, STOP),
+                [PL_EV_SIGNAL] = GO(PAUSED, SIGNAL),
                 [PL_EV_KILL] = GO(STOPPING, KILL),
-                [PL_EV_REMOVE] = NO(PAUSED, CONFLICT, is_running),
+                [PL_EV_REMOVE] = NO(PAUSED, CONFLICT, is_paused),
                 [PL_EV_REMOVE_FORCE] = GO(STOPPING, KILL),
                 [PL_EV_REMOVE_FAILED] = STAY(PAUSED),
-                [PL_EV_VM_PAUSED] = STAY(PAUSED),
-                [PL_EV_VM_RESUMED] = GO(RUNNING, NOTHING),
+                [PL_EV_PAUSE] = NO(PAUSED, CONFLICT, "is already paused"),
+                [PL_EV_UNPAUSE] = GO(PAUSED, THAW),
+                [PL_EV_FROZEN] = STAY(PAUSED),
+                [PL_EV_THAWED] = GO(RUNNING, NOTHING),
                 [PL_EV_ENDED] = GO(EXITED, FINISH),
             },
         [PL_STOPPING] =
@@ -104,8 +113,10 @@ static const struct pl_transition table[PL_STATES][PL_EVENTS] =
                 [PL_EV_REMOVE] = NO(STOPPING, CONFLICT, is_running),
                 [PL_EV_REMOVE_FORCE] = GO(STOPPING, KILL),
                 [PL_EV_REMOVE_FAILED] = STAY(STOPPING),
-                [PL_EV_VM_PAUSED] = STAY(STOPPING),
-                [PL_EV_VM_RESUMED] = STAY(STOPPING),
+                [PL_EV_PAUSE] = NO(STOPPING, CONFLICT, "is being stopped"),
+                [PL_EV_UNPAUSE] = NO(STOPPING, CONFLICT, not_paused),
+                [PL_EV_FROZEN] = GO(STOPPING, THAW),
+                [PL_EV_THAWED] = STAY(STOPPING),
                 [PL_EV_ENDED] = GO(EXITED, FINISH),
             },
         [PL_EXITED] =
@@ -120,8 +131,10 @@ static const struct pl_transition table[PL_STATES][PL_EVENTS] =
                 [PL_EV_REMOVE] = GO(REMOVING, REMOVE),
                 [PL_EV_REMOVE_FORCE] = GO(REMOVING, REMOVE),
                 [PL_EV_REMOVE_FAILED] = STAY(EXITED),
-                [PL_EV_VM_PAUSED] = STAY(EXITED),
-                [PL_EV_VM_RESUMED] = STAY(EXITED),
+                [PL_EV_PAUSE] = NO(EXITED, CONFLICT, not_running),
+                [PL_EV_UNPAUSE] = NO(EXITED, CONFLICT, not_paused),
+                [PL_EV_FROZEN] = STAY(EXITED),
+                [PL_EV_THAWED] = STAY(EXITED),
                 [PL_EV_ENDED] = STAY(EXITED),
             },
         [PL_REMOVING] =
@@ -136,8 +149,10 @@ static const struct pl_transition table[PL_STATES][PL_EVENTS] =
                 [PL_EV_REMOVE] = NO(REMOVING, CONFLICT, being_removed),
                 [PL_EV_REMOVE_FORCE] = NO(REMOVING, CONFLICT, being_removed),
                 [PL_EV_REMOVE_FAILED] = GO(DEAD, NOTHING),
-                [PL_EV_VM_PAUSED] = STAY(REMOVING),
-                [PL_EV_VM_RESUMED] = STAY(REMOVING),
+                [PL_EV_PAUSE] = NO(REMOVING, CONFLICT, not_running),
+                [PL_EV_UNPAUSE] = NO(REMOVING, CONFLICT, not_paused),
+                [PL_EV_FROZEN] = STAY(REMOVING),
+                [PL_EV_THAWED] = STAY(REMOVING),
                 [PL_EV_ENDED] = STAY(REMOVING),
             },
         [PL_DEAD] =
@@ -152,8 +167,10 @@ static const struct pl_transition table[PL_STATES][PL_EVENTS] =
                 [PL_EV_REMOVE] = GO(REMOVING, REMOVE),
                 [PL_EV_REMOVE_FORCE] = GO(REMOVING, REMOVE),
                 [PL_EV_REMOVE_FAILED] = STAY(DEAD),
-                [PL_EV_VM_PAUSED] = STAY(DEAD),
-                [PL_EV_VM_RESUMED] = STAY(DEAD),
+                [PL_EV_PAUSE] = NO(DEAD, CONFLICT, not_running),
+                [PL_EV_UNPAUSE] = NO(DEAD, CONFLICT, not_paused),
+                [PL_EV_FROZEN] = STAY(DEAD),
+                [PL_EV_THAWED] = STAY(DEAD),
                 [PL_EV_ENDED] = STAY(DEAD),
             },
 };

@@ -32,8 +32,10 @@ enum pl_event {
     PL_EV_REMOVE,
     PL_EV_REMOVE_FORCE,
     PL_EV_REMOVE_FAILED,
-    PL_EV_VM_PAUSED, /* someone suspended the VM */
-    PL_EV_VM_RESUMED,
+    PL_EV_PAUSE, /* asked for */
+    PL_EV_UNPAUSE,
+    PL_EV_FROZEN, /* the guest says so */
+    PL_EV_THAWED,
     PL_EV_ENDED, /* the VM is gone */
     PL_EVENTS,
 };
@@ -43,6 +45,8 @@ enum pl_action {
     PL_DO_START,
     PL_DO_STOP,
     PL_DO_SIGNAL,
+    PL_DO_FREEZE, /* ask the guest for it; its answer moves the state */
+    PL_DO_THAW,
     PL_DO_KILL,   /* make it end, whatever it takes; the request waits for the end */
     PL_DO_ABORT,  /* give up the start in progress; the request is dispatched again afterwards */
     PL_DO_WAIT,   /* dispatch the request again when the state has changed */

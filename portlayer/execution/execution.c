@@ -22,10 +22,20 @@
 
 /* ---- what libvirt tells ---- */
 
+/* Whoever suspended it has to resume it: that is no pause, and the container's state knows nothing of it. */
+static void on_suspended(struct pl_container *c, int detail)
+{
+    if (detail == VIR_DOMAIN_EVENT_SUSPENDED_IOERROR)
+        pl_stall_begins(c);
+    else if (pl_state_has_vm(c->rec.state))
+        vic_log(VIC_WARN, "container", c->rec.id,
+                "its VM was suspended from outside: the container hangs until 'virsh resume %s'",
+                c->rec.vm_uuid);
+}
+
 static int on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int detail, void *opaque)
 {
     (void)conn;
-    (void)detail;
     struct pl_execution *x = opaque;
     char uuid[VIR_UUID_STRING_BUFLEN];
     if (x->is_closed || virDomainGetUUIDString(dom, uuid) < 0)
@@ -38,9 +48,9 @@ static int on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int det
     else if (event == VIR_DOMAIN_EVENT_STOPPED)
         pl_run_vm_gone(c);
     else if (event == VIR_DOMAIN_EVENT_SUSPENDED)
-        (void)pl_container_apply(c, PL_EV_VM_PAUSED);
+        on_suspended(c, detail);
     else if (event == VIR_DOMAIN_EVENT_RESUMED)
-        (void)pl_container_apply(c, PL_EV_VM_RESUMED);
+        c->is_stalled = false;
     return 0;
 }
 
@@ -226,7 +236,7 @@ int pl_execution_new(struct pl *pl, virConnectPtr conn, struct pl_execution **re
     vic_list_init(&x->containers);
     vic_list_init(&x->creations);
     vic_list_init(&x->strays);
-    uv_timer_t *const timers[] = {&x->reconnect_timer, &x->stray_timer};
+    uv_timer_t *const timers[] = {&x->reconnect_timer, &x->stray_timer, &x->stall_timer};
     for (size_t i = 0; i < ARRAY_SIZE(timers); i++) {
         (void)uv_timer_init(pl->loop, timers[i]);
         timers[i]->data = x;
@@ -285,8 +295,9 @@ void pl_execution_close(struct pl_execution *x)
     }
     pl_recover_drop_strays(x);
     uv_close((uv_handle_t *)&x->reconnect_timer, on_closed);
-    x->refs++; /* each of the two holds one until it is closed */
+    x->refs += 2; /* each of the three holds one until it is closed */
     uv_close((uv_handle_t *)&x->stray_timer, on_closed);
+    uv_close((uv_handle_t *)&x->stall_timer, on_closed);
 }
 
 const char *pl_execution_container_name(const struct pl_execution *x, const char *container_id)

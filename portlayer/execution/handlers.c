@@ -185,6 +185,28 @@ static void handle_signal(struct rpc_stream *st, void *arg)
     pl_request_dispatch(req);
 }
 
+static void pause_or_unpause(struct rpc_stream *st, struct pl *pl, enum pl_event event)
+{
+    struct vic_err err = {0};
+    struct pl_container *c = find(st, pl);
+    if (!c)
+        return;
+    if (check_body(st, NULL, 0, &err) < 0)
+        rpc_reply_error(st, &err);
+    else
+        pl_request_dispatch(pl_request_new(c, st, event));
+}
+
+static void handle_pause(struct rpc_stream *st, void *arg)
+{
+    pause_or_unpause(st, arg, PL_EV_PAUSE);
+}
+
+static void handle_unpause(struct rpc_stream *st, void *arg)
+{
+    pause_or_unpause(st, arg, PL_EV_UNPAUSE);
+}
+
 static void on_resized(const struct vic_err *err, const cJSON *doc, void *arg)
 {
     (void)doc;
@@ -207,7 +229,7 @@ static void handle_resize(struct rpc_stream *st, void *arg)
         (void)vic_fail(&err, VIC_ERR_INVALID, 0, "expected width and height");
     else if (pl_size_from_json(doc, NULL, &width, &height, &err) < 0)
         ; /* err says it */
-    else if (c->rec.state != PL_RUNNING && c->rec.state != PL_STOPPING)
+    else if (!pl_state_has_vm(c->rec.state) || c->rec.state == PL_STARTING)
         (void)vic_fail(&err, VIC_ERR_CONFLICT, 0, "container %s is not running", c->rec.id);
     else if (!c->rec.spec.tty)
         (void)vic_fail(&err, VIC_ERR_CONFLICT, 0, "container %s has no terminal", c->rec.id);
@@ -297,6 +319,8 @@ const struct rpc_route pl_execution_routes[] = {
     {"POST", "/v1/containers/{ref}/stop", RPC_BODY_NONE_OR_JSON, handle_stop},
     {"POST", "/v1/containers/{ref}/restart", RPC_BODY_NONE_OR_JSON, handle_restart},
     {"POST", "/v1/containers/{ref}/signal", RPC_BODY_NONE_OR_JSON, handle_signal},
+    {"POST", "/v1/containers/{ref}/pause", RPC_BODY_NONE_OR_JSON, handle_pause},
+    {"POST", "/v1/containers/{ref}/unpause", RPC_BODY_NONE_OR_JSON, handle_unpause},
     {"POST", "/v1/containers/{ref}/resize", RPC_BODY_NONE_OR_JSON, handle_resize},
     {"POST", "/v1/containers/{ref}/rename", RPC_BODY_NONE_OR_JSON, handle_rename},
     {"GET", "/v1/containers/{ref}/wait", RPC_BODY_NONE_OR_JSON, pl_wait_handle},

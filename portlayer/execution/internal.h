@@ -34,6 +34,7 @@ struct pl_execution {
     unsigned n_creating;       /* ... whose turn it is */
     struct vic_list strays;    /* VMs of nobody that could not be destroyed yet */
     uv_timer_t stray_timer;
+    uv_timer_t stall_timer; /* runs while the VM of a container is stalled */
     bool kvm;
     unsigned long hypervisor_version, libvirt_version; /* as libvirt counts: 7002022 */
     char *kernel_version;                              /* of the guests */
@@ -65,6 +66,9 @@ struct pl_container {
     bool is_recovering;    /* found running after our own restart; its tether was not heard yet */
     bool keeps_on_end;     /* a restart: auto_remove waits */
     bool is_killed;        /* SIGKILL was asked for: its deadline is running */
+    bool is_frozen;        /* as the guest has said last */
+    bool is_stalled;       /* libvirt suspended the VM: its disk cannot be written */
+    bool is_tried;         /* ... and was told to go on, some seconds ago */
     int due_signal;        /* of a stop or kill: the guest could not be reached; 0: none */
     unsigned expected_run; /* whose VM the next list of domains has, unless it is gone */
     long pid;
@@ -149,6 +153,15 @@ void pl_run_over(struct pl_container *c, int exit_code); /* no VM, no exit recor
 void pl_run_release(struct pl_container *c);             /* the connection and the watch */
 void pl_run_network_up(struct pl_container *c);          /* queued; again, of a VM that runs */
 void pl_run_network_down(struct pl_container *c);        /* queued */
+
+/* ---- pause.c ---- */
+void pl_pause_ask(struct pl_container *c, bool is_frozen,
+                  struct pl_request *take_req);             /* or NULL */
+void pl_pause_told(struct pl_container *c, bool is_frozen); /* by the guest */
+
+/* ---- stall.c: VMs that libvirt has suspended ---- */
+void pl_stall_begins(struct pl_container *c); /* no room for its disk to grow: tried again */
+void pl_stall_on_timer(uv_timer_t *t);
 
 /* ---- remove.c ---- */
 void pl_remove_begin(struct pl_container *c, struct pl_request *take_req); /* may be NULL */

@@ -111,6 +111,10 @@ void pl_request_dispatch(struct pl_request *req)
     case PL_DO_SIGNAL:
         pl_run_signal(c, req);
         break;
+    case PL_DO_FREEZE:
+    case PL_DO_THAW:
+        pl_pause_ask(c, t.action == PL_DO_FREEZE, req);
+        break;
     case PL_DO_REMOVE:
         pl_remove_begin(c, req);
         break;

@@ -75,6 +75,7 @@ static struct pl_container *read_one(struct pl_execution *x, const char *id)
         rec.state = PL_RUNNING;
     struct pl_container *c = pl_container_new(x, &rec);
     c->is_visible = true;
+    c->is_frozen = c->rec.state == PL_PAUSED;
     return c;
 }
 

@@ -349,7 +349,10 @@ static void deliver_due(struct pl_container *c)
 
 void pl_run_signal(struct pl_container *c, struct pl_request *take_req)
 {
-    send_signal(c, take_req->signal, take_req);
+    int signal = take_req->signal;
+    send_signal(c, signal, take_req);
+    if (c->is_frozen && signal == pl_signal_from_string(c->rec.spec.stop_signal))
+        pl_pause_ask(c, false, NULL);
 }
 
 static void on_kill_late(struct pl_container *c)
@@ -382,6 +385,8 @@ void pl_run_stop(struct pl_container *c, struct pl_request *req)
     if (timeout_s >= 0)
         pl_container_deadline_by(c, (uint64_t)timeout_s * 1000, pl_run_kill);
     send_signal(c, signal, NULL);
+    if (c->is_frozen) /* the signal first, so that it is the first thing to be seen */
+        pl_pause_ask(c, false, NULL);
 }
 
 /* ---- the tether of a running VM ---- */
@@ -403,6 +408,8 @@ static void on_hello(const struct vic_err *err, const cJSON *doc, void *arg)
             }
             c->is_ending = false; /* an acknowledgement that was lost is sent again */
             deliver_due(c);
+            if (vic_str_eq(state, "running"))
+                pl_pause_told(c, json_bool(doc, "frozen", false));
             pl_attach_tether_up(c);
             pl_execs_tether_up(c);
             pl_container_wake(c);
@@ -439,7 +446,8 @@ void pl_run_adopt(struct pl_container *c, const struct pl_virt_domain *d)
 {
     struct vic_err err = {0};
     c->pid = d->pid;
-    (void)pl_container_apply(c, d->is_paused ? PL_EV_VM_PAUSED : PL_EV_VM_RESUMED);
+    if (d->is_stalled)
+        pl_stall_begins(c);
     if (c->watch || c->start)
         return; /* known already: only the connection to libvirt was new */
     c->is_recovering = true;

@@ -560,7 +560,7 @@ static void prepare(struct pl_start *s)
     rec->oom_killed = false;
     memcpy(rec->boot_id, c->x->boot_id, sizeof(rec->boot_id));
     c->due_signal = 0;
-    c->is_killed = false;
+    c->is_killed = c->is_frozen = c->is_stalled = c->is_tried = false;
     c->has_exit = c->is_ending = c->is_stop_asked = c->is_recovering = false;
     memcpy(s->id, rec->id, sizeof(s->id));
     memcpy(s->uuid, rec->vm_uuid, sizeof(s->uuid));

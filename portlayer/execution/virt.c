@@ -68,6 +68,22 @@ int pl_virt_destroy_name(virConnectPtr conn, const char *name, struct vic_err *e
     return destroy(virDomainLookupByName(conn, name), err);
 }
 
+static bool is_stalled(virDomainPtr dom)
+{
+    int state = 0;
+    int reason = 0;
+    return virDomainGetState(dom, &state, &reason, 0) == 0 && state == VIR_DOMAIN_PAUSED &&
+           reason == VIR_DOMAIN_PAUSED_IOERROR;
+}
+
+int pl_virt_unstall(virConnectPtr conn, const char *uuid, struct vic_err *err)
+{
+    auto_(domain_free_p) virDomainPtr dom = virDomainLookupByUUIDString(conn, uuid);
+    if (!dom || (is_stalled(dom) && virDomainResume(dom) < 0))
+        return pl_virt_fail(err, "resume the virtual machine");
+    return 0;
+}
+
 /* The value of attribute name in libvirt's rendering of our one metadata element. */
 static void attribute(const char *xml, const char *name, char *ret, size_t size)
 {
@@ -87,7 +103,6 @@ static void attribute(const char *xml, const char *name, char *ret, size_t size)
 
 static void describe(virDomainPtr dom, struct pl_virt_domain *d)
 {
-    int state = 0;
     char run[16] = "";
     (void)snprintf(d->name, sizeof(d->name), "%s", virDomainGetName(dom));
     (void)virDomainGetUUIDString(dom, d->uuid);
@@ -102,7 +117,7 @@ static void describe(virDomainPtr dom, struct pl_virt_domain *d)
         if (!vic_id_is_valid(d->container_id))
             d->container_id[0] = '\0';
     }
-    d->is_paused = virDomainGetState(dom, &state, NULL, 0) == 0 && state == VIR_DOMAIN_PAUSED;
+    d->is_stalled = is_stalled(dom);
     d->pid = domain_pid(d->name);
 }
 

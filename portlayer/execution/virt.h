@@ -16,12 +16,15 @@ int pl_virt_destroy(virConnectPtr conn, const char *uuid, struct vic_err *err);
 /* The same of the domain that has this name, whichever run it is of. */
 int pl_virt_destroy_name(virConnectPtr conn, const char *name, struct vic_err *err);
 
+/* Lets one go on that was suspended because its disk could not be written; any other is left as it is. */
+int pl_virt_unstall(virConnectPtr conn, const char *uuid, struct vic_err *err);
+
 struct pl_virt_domain {
     char name[64];
     char uuid[VIR_UUID_STRING_BUFLEN];
     char container_id[65]; /* "" when its metadata is not ours */
     unsigned run;
-    bool is_paused;
+    bool is_stalled; /* suspended because its disk could not be written */
     long pid;
 };
 

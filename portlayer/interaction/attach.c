@@ -300,7 +300,7 @@ static int read_flags(struct rpc_stream *st, struct attach *a, struct vic_err *e
 static int check(const struct pl_container *c, const struct attach *a, struct vic_err *err)
 {
     if (c->rec.state == PL_PAUSED)
-        return vic_fail(err, VIC_ERR_CONFLICT, 0, "container %s is paused: resume it first",
+        return vic_fail(err, VIC_ERR_CONFLICT, 0, "container %s is paused: unpause it first",
                         c->rec.id);
     if (c->rec.state == PL_REMOVING || c->rec.state == PL_DEAD)
         return vic_fail(err, VIC_ERR_CONFLICT, 0, "container %s is being removed", c->rec.id);

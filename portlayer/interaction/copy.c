@@ -10,7 +10,7 @@ static int check(const struct pl_container *c, struct vic_err *err)
 {
     if (c->rec.state == PL_REMOVING || c->rec.state == PL_DEAD)
         return vic_fail(err, VIC_ERR_CONFLICT, 0, "container %s is being removed", c->rec.id);
-    if (c->rec.state != PL_RUNNING && c->rec.state != PL_STOPPING)
+    if (!pl_state_has_vm(c->rec.state) || c->rec.state == PL_STARTING)
         return vic_fail(err, VIC_ERR_CONFLICT, 0,
                         "container %s is not running: start it to copy from or to it", c->rec.id);
     return 0;

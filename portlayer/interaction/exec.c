@@ -100,7 +100,7 @@ cJSON *pl_execs_ids(const struct pl_container *c)
 static int check_runs(const struct pl_container *c, struct vic_err *err)
 {
     if (c->rec.state == PL_PAUSED)
-        return vic_fail(err, VIC_ERR_CONFLICT, 0, "container %s is paused: resume it first",
+        return vic_fail(err, VIC_ERR_CONFLICT, 0, "container %s is paused: unpause it first",
                         c->rec.id);
     if (c->rec.state != PL_RUNNING && c->rec.state != PL_STOPPING)
         return vic_fail(err, VIC_ERR_CONFLICT, 0, "container %s is not running", c->rec.id);

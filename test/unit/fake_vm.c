@@ -187,7 +187,8 @@ void fake_event(int event, const char *name, const char *uuid)
     (void)snprintf(dom.uuid, sizeof(dom.uuid), "%s", uuid);
     for (size_t i = 0; i < fake.n_conns; i++)
         if (fake.conns[i]->on_event)
-            (void)fake.conns[i]->on_event(fake.conns[i], &dom, event, 0, fake.conns[i]->event_arg);
+            (void)fake.conns[i]->on_event(fake.conns[i], &dom, event, fake.event_detail,
+                                          fake.conns[i]->event_arg);
 }
 
 int pl_virt_fail(struct vic_err *err, const char *what)
@@ -256,6 +257,16 @@ int pl_virt_destroy(virConnectPtr conn, const char *uuid, struct vic_err *err)
 int pl_virt_destroy_name(virConnectPtr conn, const char *name, struct vic_err *err)
 {
     return destroy(conn, NULL, name, err);
+}
+
+int pl_virt_unstall(virConnectPtr conn, const char *uuid, struct vic_err *err)
+{
+    (void)conn, (void)uuid;
+    (void)pthread_mutex_lock(&fake.lock);
+    fake.n_unstalls++;
+    bool fails = fake.fails_unstalls;
+    (void)pthread_mutex_unlock(&fake.lock);
+    return fails ? pl_virt_fail(err, "resume") : 0;
 }
 
 int pl_virt_list(virConnectPtr conn, const char *vch_id, struct pl_virt_domain **ret_domains,

@@ -44,6 +44,9 @@ struct fake_host {
     unsigned n_creating, most_creating;
     void (*after_list)(struct fake_host *h); /* on the worker, the list being fixed already */
     unsigned n_opened;
+    int event_detail;    /* of the next events */
+    unsigned n_unstalls; /* asked for, done or not */
+    bool fails_unstalls;
     virConnectPtr destroyed_by; /* the connection of the last destroy */
 
     struct _virConnect *conns[64];

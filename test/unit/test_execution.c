@@ -27,21 +27,22 @@
 /* ---- the table ---- */
 
 /* One letter a pair.  Lower case: the event changes nothing.  '!' conflict, '=' not modified,
- * 'w' waits, and what begins: S start, T stop, G signal, K kill, A abort, R remove, F finish. */
+ * 'w' waits, and what begins: S start, T stop, G signal, K kill, A abort, R remove, F finish,
+ * Z freeze, z thaw. */
 static const char *const expected[PL_STATES] = {
-    /*               START STARTED FAILED FIRST STOP SIGNAL KILL RM RMF RMFAIL PAUSED RESUMED ENDED */
-    [PL_CREATED] = "S...=!!RR....",  [PL_STARTING] = "w...www!A...A",
-    [PL_RUNNING] = "=...TGK!K...F",  [PL_PAUSED] = "!...K!K!K...F",
-    [PL_STOPPING] = "w...TGK!K...F", [PL_EXITED] = "S...=!!RR....",
-    [PL_REMOVING] = "!...=!!!!....", [PL_DEAD] = "!...=!!RR....",
+    /* START STARTED FAILED FIRST STOP SIGNAL KILL RM RMF RMFAIL PAUSE UNPAUSE FROZEN THAWED ENDED */
+    [PL_CREATED] = "S...=!!RR.!!...",  [PL_STARTING] = "w...www!A.ww..A",
+    [PL_RUNNING] = "=...TGK!K.Z!..F",  [PL_PAUSED] = "!...TGK!K.!z..F",
+    [PL_STOPPING] = "w...TGK!K.!!z.F", [PL_EXITED] = "S...=!!RR.!!...",
+    [PL_REMOVING] = "!...=!!!!.!!...", [PL_DEAD] = "!...=!!RR.!!...",
 };
 
 static char letter(struct pl_transition t)
 {
     static const char letters[] = {
-        [PL_DO_NOTHING] = '.', [PL_DO_START] = 'S',  [PL_DO_STOP] = 'T', [PL_DO_SIGNAL] = 'G',
-        [PL_DO_KILL] = 'K',    [PL_DO_ABORT] = 'A',  [PL_DO_WAIT] = 'w', [PL_DO_REMOVE] = 'R',
-        [PL_DO_FINISH] = 'F',  [PL_DO_REFUSE] = '!',
+        [PL_DO_NOTHING] = '.', [PL_DO_START] = 'S',  [PL_DO_STOP] = 'T',   [PL_DO_SIGNAL] = 'G',
+        [PL_DO_KILL] = 'K',    [PL_DO_ABORT] = 'A',  [PL_DO_WAIT] = 'w',   [PL_DO_REMOVE] = 'R',
+        [PL_DO_FINISH] = 'F',  [PL_DO_REFUSE] = '!', [PL_DO_FREEZE] = 'Z', [PL_DO_THAW] = 'z',
     };
     return t.action == PL_DO_REFUSE && t.kind == VIC_ERR_NOT_MODIFIED ? '=' : letters[t.action];
 }
@@ -62,6 +63,8 @@ static enum pl_state next_state(enum pl_state s, enum pl_event e, enum pl_action
     case PL_DO_NOTHING:
         break;
     case PL_DO_SIGNAL:
+    case PL_DO_FREEZE:
+    case PL_DO_THAW:
     case PL_DO_ABORT:
     case PL_DO_WAIT:
     case PL_DO_REFUSE:
@@ -73,9 +76,9 @@ static enum pl_state next_state(enum pl_state s, enum pl_event e, enum pl_action
         return PL_EXITED;
     if (s == PL_STARTING && e == PL_EV_FAILED_FIRST)
         return PL_CREATED;
-    if (s == PL_RUNNING && e == PL_EV_VM_PAUSED)
+    if (s == PL_RUNNING && e == PL_EV_FROZEN)
         return PL_PAUSED;
-    if (s == PL_PAUSED && e == PL_EV_VM_RESUMED)
+    if (s == PL_PAUSED && e == PL_EV_THAWED)
         return PL_RUNNING;
     if (s == PL_REMOVING && e == PL_EV_REMOVE_FAILED)
         return PL_DEAD;

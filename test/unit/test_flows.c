@@ -20,6 +20,7 @@
 
 #define VCH "01234567"
 #define RUNNING "{\"state\":\"running\",\"protocol\":1}"
+#define FROZEN "{\"state\":\"running\",\"protocol\":1,\"frozen\":true}"
 #define IDLE "{\"state\":\"idle\",\"protocol\":1}"
 
 struct world {
@@ -534,12 +535,206 @@ static void test_a_stop_during_a_restart_is_answered_by_the_end_of_the_run(void 
     assert_int_equal(c->rec.state, PL_RUNNING);
 }
 
+/* ---- pause ---- */
+
+static struct pl_container *paused(char digit, const char *spec_members)
+{
+    struct pl_container *c = running(digit, spec_members);
+    char ref[] = {'c', digit, '\0'};
+    struct rpc_stream *st = post("pause", ref, NULL);
+    assert_int_equal(c->rec.state, PL_RUNNING); /* until the guest says so */
+    assert_true(fake_answer(c, "/v1/freeze", NULL, "{}"));
+    assert_non_null(st->answer);
+    assert_int_equal(c->rec.state, PL_PAUSED);
+    return c;
+}
+
+static void test_a_pause_and_its_end(void **state)
+{
+    (void)state;
+    struct pl_container *c = paused('a', "");
+    assert_int_equal(fake_count(c, "/v1/freeze", "true"), 1);
+    struct rpc_stream *again = post("pause", "ca", NULL);
+    assert_int_equal(again->err.kind, VIC_ERR_CONFLICT);
+    assert_non_null(strstr(again->err.message, "is already paused"));
+    struct rpc_stream *rm = ask("DELETE", "/v1/containers/{ref}", "ca", NULL);
+    assert_non_null(strstr(rm->err.message, "is paused: unpause it first"));
+    struct rpc_stream *unpause = post("unpause", "ca", NULL);
+    assert_true(fake_answer(c, "/v1/freeze", NULL, "{}"));
+    assert_non_null(unpause->answer);
+    assert_int_equal(c->rec.state, PL_RUNNING);
+    unpause = post("unpause", "ca", NULL);
+    assert_int_equal(unpause->err.kind, VIC_ERR_CONFLICT);
+    assert_non_null(strstr(unpause->err.message, "is not paused"));
+    assert_int_equal(fake_count_events("pause"), 1);
+    assert_int_equal(fake_count_events("unpause"), 1);
+}
+
+static void test_a_pause_that_fails_leaves_it_running(void **state)
+{
+    (void)state;
+    struct pl_container *c = running('a', "");
+    struct vic_err err = {0};
+    struct rpc_stream *refused = post("pause", "ca", NULL);
+    (void)vic_fail(&err, VIC_ERR_INTERNAL, 0, "freeze the container: no");
+    assert_true(fake_answer(c, "/v1/freeze", &err, NULL));
+    assert_string_equal(refused->err.message, "freeze the container: no");
+    struct rpc_stream *late = post("pause", "ca", NULL); /* its process has just ended */
+    (void)vic_fail(&err, VIC_ERR_CONFLICT, 0, "nothing runs");
+    assert_true(fake_answer(c, "/v1/freeze", &err, NULL));
+    assert_int_equal(late->err.kind, VIC_ERR_CONFLICT);
+    assert_non_null(strstr(late->err.message, "is not running"));
+    struct rpc_stream *cut = post("pause", "ca", NULL); /* and so it has when its VM goes */
+    end(c, 0);
+    assert_int_equal(cut->err.kind, VIC_ERR_CONFLICT);
+    assert_int_equal(c->rec.state, PL_EXITED);
+    assert_int_equal(fake_count_events("pause"), 0);
+}
+
+static void test_a_stop_of_a_paused_container_thaws_it(void **state)
+{
+    (void)state;
+    struct pl_container *c = paused('a', "");
+    struct rpc_stream *st = stop("ca", 3600);
+    assert_int_equal(fake_count(c, "/v1/signal", "15"), 1);
+    assert_int_equal(fake_count(c, "/v1/freeze", "false"), 1);
+    assert_true(fake_answer(c, "/v1/freeze", NULL, "{}"));
+    assert_int_equal(fake_count_events("unpause"), 1);
+    end(c, 0);
+    assert_non_null(st->answer);
+    assert_int_equal(c->rec.state, PL_EXITED);
+}
+
+static void test_a_stop_thaws_what_a_pause_freezes_after_it(void **state)
+{
+    (void)state;
+    struct pl_container *c = running('a', "");
+    (void)post("pause", "ca", NULL);
+    (void)stop("ca", 3600);
+    assert_true(fake_answer(c, "/v1/freeze", NULL, "{}"));
+    assert_int_equal(c->rec.state, PL_STOPPING);
+    assert_int_equal(fake_count(c, "/v1/freeze", "false"), 1);
+    fake_tether_down(c); /* was it thawed?  Hello knows */
+    fake_tether_up(c);
+    assert_true(fake_answer(c, "/v1/hello", NULL, FROZEN));
+    assert_int_equal(fake_count(c, "/v1/freeze", "false"), 2);
+    assert_true(fake_answer(c, "/v1/freeze", NULL, "{}"));
+    end(c, 0);
+}
+
+static void test_signals_of_a_paused_container(void **state)
+{
+    (void)state;
+    struct pl_container *c = paused('a', ",\"stop_signal\":\"SIGINT\"");
+    (void)post("signal", "ca", "{\"signal\":\"USR1\"}"); /* waits in the guest */
+    assert_int_equal(fake_count(c, "/v1/signal", "10"), 1);
+    assert_int_equal(fake_count(c, "/v1/freeze", "false"), 0);
+    (void)post("signal", "ca", "{\"signal\":\"INT\"}");
+    assert_int_equal(fake_count(c, "/v1/freeze", "false"), 1);
+    (void)post("signal", "ca", "{\"signal\":\"KILL\"}");
+    assert_int_equal(c->rec.state, PL_STOPPING);
+    assert_int_equal(fake_count(c, "/v1/signal", "9"), 1);
+    end(c, 137);
+}
+
+static void test_what_is_paused_is_what_the_guest_says(void **state)
+{
+    (void)state;
+    write_record('a', PL_PAUSED, "");
+    write_record('b', PL_RUNNING, "");
+    write_record('c', PL_PAUSED, "");
+    for (const char *d = "abc"; *d; d++)
+        add_vm(*d);
+    open_execution();
+    static const char *const hello[] = {FROZEN, FROZEN, RUNNING};
+    for (int i = 0; i < 3; i++) {
+        fake_tether_up(container("abc"[i]));
+        assert_true(fake_answer(container("abc"[i]), "/v1/hello", NULL, hello[i]));
+    }
+    assert_int_equal(container('a')->rec.state, PL_PAUSED);
+    assert_int_equal(container('b')->rec.state, PL_PAUSED);
+    assert_int_equal(container('c')->rec.state, PL_RUNNING);
+    assert_int_equal(fake_count_events("pause"), 1); /* of b: nobody has told yet */
+    assert_int_equal(fake_count_events("unpause"), 1);
+}
+
+static void test_a_vm_that_somebody_suspends_is_not_paused(void **state)
+{
+    (void)state;
+    struct pl_container *c = running('a', "");
+    fake_event(VIR_DOMAIN_EVENT_SUSPENDED, "", c->rec.vm_uuid);
+    assert_int_equal(c->rec.state, PL_RUNNING);
+    fake_event(VIR_DOMAIN_EVENT_RESUMED, "", c->rec.vm_uuid);
+    assert_false(uv_is_active((uv_handle_t *)&w.pl.execution->stall_timer));
+    assert_int_equal(fake_count_events("pause"), 0);
+    post("pause", "ca", NULL);
+    assert_true(fake_answer(c, "/v1/freeze", NULL, "{}"));
+    fake_event(VIR_DOMAIN_EVENT_SUSPENDED, "", c->rec.vm_uuid);
+    fake_event(VIR_DOMAIN_EVENT_RESUMED, "", c->rec.vm_uuid);
+    assert_int_equal(c->rec.state, PL_PAUSED);
+}
+
+/* ---- no room for a disk ---- */
+
+static void stall(struct pl_container *c)
+{
+    fake.event_detail = VIR_DOMAIN_EVENT_SUSPENDED_IOERROR;
+    fake_event(VIR_DOMAIN_EVENT_SUSPENDED, "", c->rec.vm_uuid);
+}
+
+/* What the timer does, now. */
+static void tick(void)
+{
+    uv_timer_t *t = &w.pl.execution->stall_timer;
+    assert_true(uv_is_active((uv_handle_t *)t));
+    (void)uv_timer_stop(t);
+    pl_stall_on_timer(t);
+    until(w.loop.active_reqs.count == 0);
+}
+
+static void test_a_vm_without_room_is_tried_until_there_is(void **state)
+{
+    (void)state;
+    struct pl_container *c = running('a', "");
+    stall(c);
+    assert_int_equal(c->rec.state, PL_RUNNING);
+    tick();
+    assert_int_equal(fake.n_unstalls, 1);
+    fake_event(VIR_DOMAIN_EVENT_RESUMED, "", c->rec.vm_uuid);
+    stall(c); /* still no room */
+    fake.fails_unstalls = true;
+    tick();
+    assert_int_equal(fake.n_unstalls, 2);
+    assert_true(c->is_stalled); /* libvirt could not: once more */
+    fake.fails_unstalls = false;
+    tick();
+    assert_int_equal(fake.n_unstalls, 3);
+    tick(); /* nothing was heard since: it goes on */
+    assert_int_equal(fake.n_unstalls, 3);
+    assert_false(uv_is_active((uv_handle_t *)&w.pl.execution->stall_timer));
+}
+
+static void test_a_vm_found_without_room_is_tried_too(void **state)
+{
+    (void)state;
+    write_record('a', PL_RUNNING, "");
+    add_vm('a');
+    fake.domains[0].is_stalled = true;
+    open_execution();
+    fake_domain_remove(container('a')->rec.vm_uuid);
+    fake.fails_unstalls = true;
+    tick();
+    assert_int_equal(fake.n_unstalls, 1);
+    fake_event(VIR_DOMAIN_EVENT_STOPPED, "", container('a')->rec.vm_uuid);
+    tick(); /* what has ended is left alone */
+    assert_int_equal(fake.n_unstalls, 1);
+    assert_false(uv_is_active((uv_handle_t *)&w.pl.execution->stall_timer));
+}
+
 static void test_a_restart_of_a_paused_container_keeps_it(void **state)
 {
     (void)state;
-    struct pl_container *c = running('a', ",\"auto_remove\":true");
-    fake_event(VIR_DOMAIN_EVENT_SUSPENDED, "", c->rec.vm_uuid);
-    assert_int_equal(c->rec.state, PL_PAUSED);
+    struct pl_container *c = paused('a', ",\"auto_remove\":true");
     struct rpc_stream *restart = post("restart", "ca", NULL);
     end(c, 137);
     until(restart->is_over || c->channel);
@@ -680,6 +875,15 @@ int main(void)
         FLOW(test_who_waits_for_a_container_that_cannot_start_is_answered),
         FLOW(test_a_second_stop_shortens_the_first),
         FLOW(test_a_stop_during_a_restart_is_answered_by_the_end_of_the_run),
+        FLOW(test_a_pause_and_its_end),
+        FLOW(test_a_pause_that_fails_leaves_it_running),
+        FLOW(test_a_stop_of_a_paused_container_thaws_it),
+        FLOW(test_a_stop_thaws_what_a_pause_freezes_after_it),
+        FLOW(test_signals_of_a_paused_container),
+        FLOW(test_what_is_paused_is_what_the_guest_says),
+        FLOW(test_a_vm_that_somebody_suspends_is_not_paused),
+        FLOW(test_a_vm_without_room_is_tried_until_there_is),
+        FLOW(test_a_vm_found_without_room_is_tried_too),
         FLOW(test_a_restart_of_a_paused_container_keeps_it),
         FLOW(test_a_start_during_the_listing_is_not_taken_for_an_end),
     };
