@@ -15,6 +15,9 @@ void docker_container_kill(struct docker_req *r);
 void docker_container_rename(struct docker_req *r);
 void docker_container_resize(struct docker_req *r);
 void docker_container_delete(struct docker_req *r);
+/* containers_pause.c */
+void docker_container_pause(struct docker_req *r);
+void docker_container_unpause(struct docker_req *r);
 /* containers_wait.c, containers_attach.c, containers_logs.c */
 void docker_container_wait(struct docker_req *r);
 void docker_container_attach(struct docker_req *r);

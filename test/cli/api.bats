@@ -234,6 +234,40 @@ END
     answers 200 '{"Deleted":"sha256:1111'
 }
 
+@test "a paused container is told apart, in Docker's words" {
+    own_vch
+    run -0 create '{"Image":"busybox","Cmd":["sleep","1"]}' '?name=cold'
+    run -0 api POST /v1.50/containers/cold/pause
+    answers 409 'is not running'
+    run -0 api POST /v1.50/containers/cold/unpause
+    answers 500 'is not paused'
+    run -0 api POST /v1.50/containers/cold/start
+    run -0 api POST /v1.50/containers/cold/pause
+    answers 204
+    run -0 api POST /v1.50/containers/cold/pause
+    answers 409 'is already paused'
+    run -0 api GET /v1.50/containers/json
+    answers 200 ' (Paused)"'
+    run -0 api GET '/v1.50/containers/json?filters=%7B%22status%22:%5B%22running%22%5D%7D'
+    answers 200 '[]'
+    run -0 api GET /v1.50/containers/cold/json
+    answers 200 '"Status":"paused","Running":true,"Paused":true'
+    run -0 api POST '/v1.50/containers/cold/attach?stdout=1'
+    answers 409 'is paused, unpause the container before attach'
+    run -0 api POST /v1.50/containers/cold/exec -H 'Content-Type: application/json' --data-binary '{"Cmd":["true"]}'
+    answers 409 'is paused, unpause the container before exec'
+    run -0 api POST /v1.50/containers/cold/start
+    answers 409 'cannot start a paused container, try unpause instead'
+    run -0 api DELETE /v1.50/containers/cold
+    answers 409 'container is paused and must be unpaused first'
+    run -0 api POST /v1.50/containers/cold/unpause
+    answers 204
+    run -0 api POST /v1.50/containers/cold/unpause
+    answers 500 'is not paused'
+    run -0 api POST /v1.50/containers/nobody/pause
+    answers 404 'No such container: nobody'
+}
+
 @test "a query of too many parameters is refused" {
     run -0 api GET "/v1.50/images/json?$(printf 'a=1&%.0s' {1..255})shared-size=1"
     answers 200 '"SharedSize":1024'

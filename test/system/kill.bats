@@ -38,6 +38,22 @@ hand_started() { [ -d /run/systemd/system ] || pgrep -x virtlogd >/dev/null; }
     done
 }
 
+@test "a container is paused after a kill of the daemons if it was, whatever its record says" {
+    dk run -d --name kill-paused busybox sh -c 'while :; do echo tick; sleep 0.2; done'
+    record=$SUITE/vchs/$VCH/containers/$(dk inspect -f '{{.Id}}' kill-paused)/container.json
+    dk pause kill-paused
+    kill_daemon vic-docker
+    kill_daemon vic-portlayer
+    wait_for 10 died vic-portlayer
+    sed -i 's/"status": *"paused"/"status":"running"/' "$record"
+    machine start --name "$VCH"
+    wait_for 20 eval 'equal "paused 0" "$(state kill-paused)"'
+    had=$(dk logs kill-paused | wc -l)
+    dk unpause kill-paused
+    wait_for 20 eval '[ "$(dk logs kill-paused | wc -l)" -gt "$had" ]'
+    dk stop -t 0 kill-paused
+}
+
 @test "the API killed under an attached run: the container runs on, and its output is whole" {
     dk run --name kill-attached busybox sh -c 'echo one; sleep 5; echo two; exit 6' >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
     client=$!

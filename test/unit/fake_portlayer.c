@@ -91,7 +91,8 @@ static const char *arg_of(const cJSON *c, int i)
 
 static bool is_running(cJSON *c)
 {
-    return strcmp(json_str(state_of(c), "status", ""), "running") == 0;
+    const char *status = json_str(state_of(c), "status", "");
+    return strcmp(status, "running") == 0 || strcmp(status, "paused") == 0;
 }
 
 static int find(struct fake_portlayer *f, const char *ref)
@@ -493,6 +494,35 @@ static void on_signal(struct rpc_stream *st, void *arg)
     rpc_reply_json(st, NULL);
 }
 
+static void set_paused(struct rpc_stream *st, struct fake_portlayer *f, bool is_paused)
+{
+    int i = need(st, f);
+    if (i < 0)
+        return;
+    cJSON *c = f->containers[i];
+    bool was_paused = strcmp(json_str(state_of(c), "status", ""), "paused") == 0;
+    const char *why =
+        is_paused ? (is_running(c) ? "is already paused" : "is not running") : "is not paused";
+    if (is_running(c) && is_paused != was_paused) {
+        set(state_of(c), "status", cJSON_CreateString(is_paused ? "paused" : "running"));
+        emit_event(f, c, is_paused ? "pause" : "unpause");
+        rpc_reply_json(st, NULL);
+        return;
+    }
+    auto_free char *message = vic_xasprintf("container %s %s", id_of(c), why);
+    fail(st, VIC_ERR_CONFLICT, message);
+}
+
+static void on_pause(struct rpc_stream *st, void *arg)
+{
+    set_paused(st, arg, true);
+}
+
+static void on_unpause(struct rpc_stream *st, void *arg)
+{
+    set_paused(st, arg, false);
+}
+
 static void on_rename(struct rpc_stream *st, void *arg)
 {
     struct fake_portlayer *f = arg;
@@ -707,6 +737,8 @@ static const struct rpc_route routes[] = {
     {"DELETE", "/v1/containers/{ref}", RPC_BODY_NONE_OR_JSON, on_delete},
     {"POST", "/v1/containers/{ref}/start", RPC_BODY_NONE_OR_JSON, on_start},
     {"POST", "/v1/containers/{ref}/stop", RPC_BODY_NONE_OR_JSON, on_stop},
+    {"POST", "/v1/containers/{ref}/pause", RPC_BODY_NONE_OR_JSON, on_pause},
+    {"POST", "/v1/containers/{ref}/unpause", RPC_BODY_NONE_OR_JSON, on_unpause},
     {"POST", "/v1/containers/{ref}/signal", RPC_BODY_NONE_OR_JSON, on_signal},
     {"POST", "/v1/containers/{ref}/rename", RPC_BODY_NONE_OR_JSON, on_rename},
     {"POST", "/v1/containers/{ref}/resize", RPC_BODY_NONE_OR_JSON, on_resize},
