@@ -93,7 +93,8 @@
  *    "networks":["bridge"] or [],  "dns":[...],"dns_search":[...],"dns_options":[...],
  *    "extra_hosts":["name:address",...],
  *    "auto_remove":bool,
- *    "confine":{...}    what its processes may do and see: lib/confine/confine.h
+ *    "confine":{...}    what its processes may do, see and use: lib/confine/confine.h.  memory_bytes and
+ *                       cpu_quota_us size the VM too; INVALID: more than the host has
  *  }
  *  CONTAINER {
  *    "id","name","created_at","image","spec","annotations","event_attributes",

@@ -7,6 +7,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "lib/confine/capability.h"
+#include "lib/confine/cpuset.h"
 
 const char *const confine_masked_paths[] = {
     "/proc/asound",      "/proc/acpi",          "/proc/interrupts", "/proc/kcore",
@@ -37,6 +38,19 @@ static const struct {
 
 static const struct {
     const char *name;
+    size_t offset;
+    int64_t least, most; /* besides 0, which is nothing */
+} amounts[] = {
+    {"memory_bytes", offsetof(struct confine, memory_bytes), CONFINE_MEMORY_MIN, INT64_MAX},
+    {"memory_low_bytes", offsetof(struct confine, memory_low_bytes), CONFINE_MEMORY_MIN, INT64_MAX},
+    {"pids_max", offsetof(struct confine, pids_max), 1, INT64_MAX},
+    {"cpu_quota_us", offsetof(struct confine, cpu_quota_us), CONFINE_CPU_MIN_US, INT32_MAX},
+    {"cpu_period_us", offsetof(struct confine, cpu_period_us), CONFINE_CPU_MIN_US,
+     CONFINE_CPU_PERIOD_MAX_US},
+};
+
+static const struct {
+    const char *name;
     size_t list, has;
 } paths[] = {
     {"masked_paths", offsetof(struct confine, masked_paths),
@@ -49,11 +63,13 @@ static const struct {
 
 static bool is_known(const char *name)
 {
-    static const char *const others[] = {"capabilities", "tmpfs",  "shm_bytes",    "rlimits",
-                                         "sysctls",      "groups", "oom_score_adj"};
+    static const char *const others[] = {"capabilities", "tmpfs",  "shm_bytes",     "rlimits",
+                                         "sysctls",      "groups", "oom_score_adj", "cpuset"};
     bool known = false;
     for (size_t i = 0; i < ARRAY_SIZE(bools); i++)
         known = known || strcmp(bools[i].name, name) == 0;
+    for (size_t i = 0; i < ARRAY_SIZE(amounts); i++)
+        known = known || strcmp(amounts[i].name, name) == 0;
     for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
         known = known || strcmp(paths[i].name, name) == 0;
     for (size_t i = 0; i < ARRAY_SIZE(others); i++)
@@ -218,6 +234,26 @@ static int read_limits(const cJSON *doc, const char *path, struct confine *c, st
     return 0;
 }
 
+static int read_amounts(const cJSON *doc, const char *path, struct confine *c, struct vic_err *err)
+{
+    const char *cpuset;
+    unsigned highest;
+    for (size_t i = 0; i < ARRAY_SIZE(amounts); i++) {
+        int64_t *n = AT(c, int64_t, amounts[i].offset);
+        int r = json_get_i64(doc, path, amounts[i].name, 0, amounts[i].most, n, err);
+        if (r < 0)
+            return r;
+        if (*n != 0 && *n < amounts[i].least)
+            return vic_fail(err, VIC_ERR_INVALID, 0, "%s.%s: less than %lld", path, amounts[i].name,
+                            (long long)amounts[i].least);
+    }
+    int r = json_get_str(doc, path, "cpuset", &cpuset, err);
+    if (r < 0 || !cpuset || (r = confine_cpuset_highest(cpuset, &highest, err)) < 0)
+        return r;
+    c->cpuset = vic_xstrdup(cpuset);
+    return 0;
+}
+
 int confine_from_json(const cJSON *doc, const char *path, struct confine *ret, struct vic_err *err)
 {
     *ret = (struct confine){0};
@@ -229,7 +265,7 @@ int confine_from_json(const cJSON *doc, const char *path, struct confine *ret, s
         r = read_paths(doc, path, paths[i].name, AT(ret, char **, paths[i].list), err);
     }
     if (r < 0 || (r = read_capabilities(doc, path, ret, err)) < 0 ||
-        (r = read_limits(doc, path, ret, err)) < 0)
+        (r = read_limits(doc, path, ret, err)) < 0 || (r = read_amounts(doc, path, ret, err)) < 0)
         return r;
     return read_mounts(doc, path, ret, err);
 }
@@ -273,6 +309,10 @@ cJSON *confine_to_json(const struct confine *c)
     if (c->shm_bytes != CONFINE_SHM_BYTES)
         json_add_i64(doc, "shm_bytes", c->shm_bytes);
     add_limits(doc, c);
+    for (size_t i = 0; i < ARRAY_SIZE(amounts); i++)
+        if (*AT_CONST(c, int64_t, amounts[i].offset) != 0)
+            json_add_i64(doc, amounts[i].name, *AT_CONST(c, int64_t, amounts[i].offset));
+    json_add_str(doc, "cpuset", c->cpuset);
     return doc;
 }
 
@@ -287,5 +327,6 @@ void confine_release(struct confine *c)
     free(c->tmpfs);
     cJSON_Delete(c->sysctls);
     vic_strv_free(c->groups);
+    free(c->cpuset);
     *c = (struct confine){0};
 }

@@ -1,5 +1,5 @@
 /*
- * What the processes of a container may do and see: checked by the port layer, carried out by tether.
+ * What the processes of a container may do, see and use: checked by the port layer, carried out by tether.
  *
  * One document for both, in which everything may be absent: what Docker does without the option.
  *   {"privileged":bool           every capability, all devices of the VM, nothing hidden
@@ -8,6 +8,7 @@
  *    "masked_paths":[absolute,...], "readonly_paths":[absolute,...],
  *    "readonly_root":bool, "writable_paths":[absolute,...]    the latter whatever the root is
  *    "tmpfs":{absolute:options,...}, "shm_bytes":67108864,
+ *    "memory_bytes","memory_low_bytes","pids_max","cpu_quota_us","cpu_period_us": 0 is none; "cpuset":"0-1",
  *    "init":bool    a small init as PID 1
  *    "rlimits":[{"name":"nofile","soft","hard"},...]    -1: unlimited
  *    "sysctls":{"net.ipv4.ip_forward":"1",...}, "groups":[name or number,...], "oom_score_adj":0}
@@ -23,8 +24,12 @@
 #include "lib/confine/tmpfs.h"
 #include "lib/json/json.h"
 
-#define CONFINE_LIST_MAX 256  /* entries of each list */
-#define CONFINE_PATH_MAX 4095 /* bytes; the kernel's */
+#define CONFINE_LIST_MAX 256         /* entries of each list */
+#define CONFINE_PATH_MAX 4095        /* bytes; the kernel's */
+#define CONFINE_CPU_PERIOD_US 100000 /* where a quota stands alone */
+#define CONFINE_CPU_MIN_US 1000      /* the kernel's */
+#define CONFINE_CPU_PERIOD_MAX_US 1000000
+#define CONFINE_MEMORY_MIN (6 << 20) /* Docker's */
 #define CONFINE_RLIMITS_MAX 16
 #define CONFINE_WORD_MAX 255 /* bytes of a group */
 #define CONFINE_OOM_SCORE_MAX 1000
@@ -45,6 +50,9 @@ struct confine {
     cJSON *sysctls; /* owned; {string:string}, NULL when there are none */
     char **groups;  /* owned vector; to be looked up in the image */
     int64_t oom_score_adj;
+    int64_t memory_bytes, memory_low_bytes, pids_max; /* 0: no limit; so below */
+    int64_t cpu_quota_us, cpu_period_us;
+    char *cpuset; /* owned; NULL: all */
 };
 
 extern const char *const confine_masked_paths[];

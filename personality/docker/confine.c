@@ -1,4 +1,4 @@
-/* Capabilities, privileges, what is hidden and mounted, limits. */
+/* Capabilities, privileges, what is hidden and mounted, limits, sizes. */
 #include "personality/docker/confine.h"
 
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "lib/base/str.h"
 #include "lib/confine/capability.h"
 #include "lib/confine/confine.h"
+#include "lib/confine/cpuset.h"
 
 #define PATH "HostConfig"
 
@@ -338,6 +339,119 @@ static void add_limits(cJSON *spec, const cJSON *host)
         json_add_i64(spec, "oom_score_adj", json_i64(host, "OomScoreAdj", 0));
 }
 
+/* ---- the VM and its cgroup --------------------------------------------------------------------------- */
+
+struct amounts {
+    int64_t memory, reservation, swap, pids, nano_cpus, quota, period;
+};
+
+static int read_amounts(const cJSON *host, struct amounts *a, struct vic_err *err)
+{
+    struct {
+        const char *name;
+        int64_t *ret;
+    } rows[] = {{"Memory", &a->memory},      {"MemoryReservation", &a->reservation},
+                {"MemorySwap", &a->swap},    {"PidsLimit", &a->pids},
+                {"NanoCpus", &a->nano_cpus}, {"CpuQuota", &a->quota},
+                {"CpuPeriod", &a->period}};
+    int r = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(rows) && r >= 0; i++)
+        r = json_get_i64(host, PATH, rows[i].name, INT64_MIN, INT64_MAX, rows[i].ret, err);
+    return r;
+}
+
+static int check_memory(const struct amounts *a, struct vic_err *err)
+{
+    const struct {
+        bool is_wrong;
+        const char *words;
+    } rules[] = {
+        {a->memory < 0 || (a->memory > 0 && a->memory < CONFINE_MEMORY_MIN),
+         "Minimum memory limit allowed is 6MB"},
+        {a->memory > 0 && a->swap > 0 && a->swap < a->memory,
+         "Minimum memoryswap limit should be larger than memory limit, see usage"},
+        {a->memory == 0 && a->swap > 0,
+         "You should always set the Memory limit when using Memoryswap limit, see usage"},
+        {a->swap < -1, "invalid memoryswap limit"},
+        {a->reservation < 0 || (a->reservation > 0 && a->reservation < CONFINE_MEMORY_MIN),
+         "Minimum memory reservation allowed is 6MB"},
+        {a->memory > 0 && a->reservation > a->memory,
+         "Minimum memory limit can not be less than memory reservation limit, see usage"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
+        if (rules[i].is_wrong)
+            return vic_fail(err, VIC_ERR_INVALID, 0, "%s", rules[i].words);
+    if (a->swap > a->memory)
+        return vic_fail(err, VIC_ERR_UNIMPLEMENTED, 0,
+                        PATH
+                        ".MemorySwap is not served here: there is no swap in a VM; give it the "
+                        "value of Memory, or leave it out");
+    return 0;
+}
+
+#define NANO INT64_C(1000000000)
+#define NANO_LEAST (NANO / 100)
+#define NANO_MOST (CONFINE_CPUS_MAX * NANO)
+
+static int check_cpus(const struct amounts *a, struct vic_err *err)
+{
+    const struct {
+        bool is_wrong;
+        const char *words;
+    } rules[] = {
+        {a->nano_cpus > 0 && a->period > 0,
+         "Conflicting options: Nano CPUs and CPU Period cannot both be set"},
+        {a->nano_cpus > 0 && a->quota > 0,
+         "Conflicting options: Nano CPUs and CPU Quota cannot both be set"},
+        {a->nano_cpus < 0 || (a->nano_cpus > 0 && a->nano_cpus < NANO_LEAST) ||
+             a->nano_cpus > NANO_MOST,
+         "range of CPUs is from 0.01 to the number of the host's"},
+        {a->period != 0 &&
+             (a->period < CONFINE_CPU_MIN_US || a->period > CONFINE_CPU_PERIOD_MAX_US),
+         "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)"},
+        {a->quota > 0 && a->quota < CONFINE_CPU_MIN_US,
+         "CPU cfs quota can not be less than 1ms (i.e. 1000)"},
+        {a->quota > INT32_MAX, "CPU cfs quota can not be more than 2147s"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
+        if (rules[i].is_wrong)
+            return vic_fail(err, VIC_ERR_INVALID, 0, "%s", rules[i].words);
+    return 0;
+}
+
+static int check_amounts(const cJSON *host, struct vic_err *err)
+{
+    struct amounts a = {0};
+    const char *cpuset;
+    unsigned highest;
+    int r = read_amounts(host, &a, err);
+    if (r < 0 || (r = check_memory(&a, err)) < 0 || (r = check_cpus(&a, err)) < 0 ||
+        (r = json_get_str(host, PATH, "CpusetCpus", &cpuset, err)) < 0)
+        return r;
+    return vic_str_is_empty(cpuset) ? 0 : confine_cpuset_highest(cpuset, &highest, err);
+}
+
+static void add_amounts(cJSON *spec, const cJSON *host)
+{
+    struct amounts a = {0};
+    (void)read_amounts(host, &a, NULL); /* checked */
+    int64_t per_cpu = NANO / CONFINE_CPU_PERIOD_US;
+    const struct {
+        const char *name;
+        int64_t n;
+    } rows[] = {{"memory_bytes", a.memory},
+                {"memory_low_bytes", a.reservation},
+                {"pids_max", a.pids},
+                {"cpu_quota_us", a.nano_cpus ? a.nano_cpus / per_cpu : a.quota},
+                {"cpu_period_us", a.period}};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (rows[i].n > 0)
+            json_add_i64(spec, rows[i].name, rows[i].n);
+    const char *cpuset = json_str(host, "CpusetCpus", "");
+    if (cpuset[0])
+        json_add_str(spec, "cpuset", cpuset);
+}
+
 /* ---- the whole ---------------------------------------------------------------------------------------- */
 
 int docker_confine_check(const cJSON *host, struct vic_err *err)
@@ -348,7 +462,7 @@ int docker_confine_check(const cJSON *host, struct vic_err *err)
         (r = check_capabilities(host, "CapDrop", err)) < 0 ||
         (r = json_get_bool(host, PATH, "Privileged", &flag, err)) < 0 ||
         (r = check_options(host, err)) < 0 || (r = check_mounts(host, err)) < 0 ||
-        (r = check_limits(host, err)) < 0)
+        (r = check_limits(host, err)) < 0 || (r = check_amounts(host, err)) < 0)
         return r;
     for (size_t i = 0; i < ARRAY_SIZE(path_lists) && r >= 0; i++)
         r = check_paths(host, path_lists[i].docker, err);
@@ -378,6 +492,7 @@ cJSON *docker_confine_spec(const cJSON *host, const cJSON *volumes)
             json_add(spec, path_lists[i].ours, json_dup(json_member(host, path_lists[i].docker)));
     add_mounts(spec, host, volumes);
     add_limits(spec, host);
+    add_amounts(spec, host);
     return spec;
 }
 

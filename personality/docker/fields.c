@@ -16,7 +16,7 @@
 
 #define NEED_VOLUMES "keep data in the container, or copy it into the image"
 #define NEED_PORTS "reach the container by its own address"
-#define NEED_SIZE "every container is a VM of the default size"
+#define NEED_SIZE "Memory and NanoCpus bound a container"
 #define NEED_NAMESPACE                                                                             \
     "every container has a kernel of its own, so there is nothing to share or isolate"
 #define NEED_BRIDGE "containers share the network 'bridge'"
@@ -87,9 +87,9 @@ const struct docker_field docker_fields[] = {
     {HOST, "Sysctls", true, NULL, NULL, NULL},
     {HOST, "Runtime", false, "vic", "\"vic\"", "there is one runtime, 'vic'"},
     {HOST, "Isolation", false, "default", "\"\"", NEED_NAMESPACE},
-    {HOST, "CpuShares", false, NULL, "0", NEED_SIZE},
-    {HOST, "Memory", false, NULL, "0", NEED_SIZE},
-    {HOST, "NanoCpus", false, NULL, "0", NEED_SIZE},
+    {HOST, "CpuShares", false, NULL, "0", "every VM has the same share; bound it by --cpus"},
+    {HOST, "Memory", true, NULL, "0", NULL},
+    {HOST, "NanoCpus", true, NULL, "0", NULL},
     {HOST, "CgroupParent", false, NULL, "\"\"", NEED_NAMESPACE},
     {HOST, "BlkioWeight", false, NULL, "0", NEED_SIZE},
     {HOST, "BlkioWeightDevice", false, NULL, "[]", NEED_SIZE},
@@ -97,23 +97,23 @@ const struct docker_field docker_fields[] = {
     {HOST, "BlkioDeviceWriteBps", false, NULL, "[]", NEED_SIZE},
     {HOST, "BlkioDeviceReadIOps", false, NULL, "[]", NEED_SIZE},
     {HOST, "BlkioDeviceWriteIOps", false, NULL, "[]", NEED_SIZE},
-    {HOST, "CpuPeriod", false, NULL, "0", NEED_SIZE},
-    {HOST, "CpuQuota", false, NULL, "0", NEED_SIZE},
+    {HOST, "CpuPeriod", true, NULL, "0", NULL},
+    {HOST, "CpuQuota", true, NULL, "0", NULL},
     {HOST, "CpuRealtimePeriod", false, NULL, "0", NEED_SIZE},
     {HOST, "CpuRealtimeRuntime", false, NULL, "0", NEED_SIZE},
-    {HOST, "CpusetCpus", false, NULL, "\"\"", NEED_SIZE},
+    {HOST, "CpusetCpus", true, NULL, "\"\"", NULL},
     {HOST, "CpusetMems", false, NULL, "\"\"", NEED_SIZE},
     {HOST, "Devices", false, NULL, "[]", "the VM has no devices of the host"},
     {HOST, "DeviceCgroupRules", false, NULL, "null", "the VM has no devices of the host"},
     {HOST, "DeviceRequests", false, NULL, "null", "the VM has no devices of the host"},
     {HOST, "KernelMemory", false, NULL, NULL, NEED_SIZE},
     {HOST, "KernelMemoryTCP", false, NULL, NULL, NEED_SIZE},
-    {HOST, "MemoryReservation", false, NULL, "0", NEED_SIZE},
-    {HOST, "MemorySwap", false, "-1", "0", NEED_SIZE},
+    {HOST, "MemoryReservation", true, NULL, "0", NULL},
+    {HOST, "MemorySwap", true, NULL, "0", NULL},
     {HOST, "MemorySwappiness", false, "-1", "null", NEED_SIZE},
     {HOST, "OomKillDisable", false, NULL, "false", NEED_SIZE},
     {HOST, "Init", true, NULL, NULL, NULL},
-    {HOST, "PidsLimit", false, "-1", "null", NEED_SIZE},
+    {HOST, "PidsLimit", true, NULL, "null", NULL},
     {HOST, "Ulimits", true, NULL, "[]", NULL},
     {HOST, "CpuCount", false, NULL, "0", NEED_SIZE},
     {HOST, "CpuPercent", false, NULL, "0", NEED_SIZE},

@@ -125,9 +125,12 @@ static void add_plugins(cJSON *out)
 /* What a container could be limited by: nothing yet, as every one is a VM of the default size. */
 static void add_abilities(cJSON *out)
 {
-    static const char *const absent[] = {"MemoryLimit",  "SwapLimit",   "KernelMemoryTCP",
-                                         "CpuCfsPeriod", "CpuCfsQuota", "CPUShares",
-                                         "CPUSet",       "PidsLimit",   "OomKillDisable"};
+    static const char *const present[] = {"MemoryLimit", "CpuCfsPeriod", "CpuCfsQuota", "CPUSet",
+                                          "PidsLimit"};
+    static const char *const absent[] = {"SwapLimit", "KernelMemoryTCP", "CPUShares",
+                                         "OomKillDisable"};
+    for (size_t i = 0; i < ARRAY_SIZE(present); i++)
+        json_add_bool(out, present[i], true);
     for (size_t i = 0; i < ARRAY_SIZE(absent); i++)
         json_add_bool(out, absent[i], false);
     json_add_bool(out, "IPv4Forwarding", true);

@@ -9,6 +9,7 @@
 #include "lib/base/str.h"
 #include "portlayer/execution/create_doc.h"
 #include "portlayer/execution/internal.h"
+#include "portlayer/execution/vm_size.h"
 #include "portlayer/storage/storage.h"
 
 #define FOLDER_MODE 0711 /* QEMU's user reaches its files by name, and lists nothing */
@@ -99,6 +100,15 @@ static int check_networks(const struct pl_record *rec, struct vic_err *err)
     return 0;
 }
 
+static int check_size(const struct pl_record *rec, const struct pl_config *config,
+                      struct vic_err *err)
+{
+    struct pl_vm_size host;
+    struct pl_vm_size room;
+    pl_vm_size_of_host(&host);
+    return pl_vm_size_for(&rec->spec.confine, config, &host, &room, err);
+}
+
 void pl_create_handle(struct rpc_stream *st, void *arg)
 {
     struct pl *pl = arg;
@@ -108,6 +118,8 @@ void pl_create_handle(struct rpc_stream *st, void *arg)
     int r = pl_create_read(rpc_stream_json(st), &rec, &err);
     if (r == 0)
         r = check_networks(&rec, &err);
+    if (r == 0)
+        r = check_size(&rec, &pl->config, &err);
     if (r == 0)
         r = pl_storage_image_chain(pl->storage, rec.image, &chain_id, &err);
     if (r < 0) {

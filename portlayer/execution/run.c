@@ -241,6 +241,8 @@ void pl_run_over(struct pl_container *c, int exit_code)
     pl_container_save(c);
     pl_storage_hold(c->x->pl->storage, c->rec.id, c->rec.image, c->rec.chain_id, false);
     (void)snprintf(code, sizeof(code), "%d", c->rec.exit_code);
+    if (!was_starting && c->rec.oom_killed)
+        pl_container_emit(c, "oom", NULL, NULL);
     if (!was_starting)
         pl_container_emit(c, "die", "exit_code", code);
     if (c->is_stop_asked)

@@ -21,6 +21,7 @@
 #include "lib/base/str.h"
 #include "portlayer/execution/guest_files.h"
 #include "portlayer/execution/internal.h"
+#include "portlayer/execution/vm_size.h"
 #include "portlayer/storage/storage.h"
 
 /* libvirtd works on 5 calls of one connection at a time (max_client_requests), a creation is the one that
@@ -48,6 +49,7 @@ struct pl_start {
     long pid;
     virConnectPtr conn; /* a reference */
     struct pl_network *network;
+    struct pl_vm_size size;
     struct pl_endpoint endpoints[PL_NETWORKS_MAX];
     size_t n_endpoints;
     char id[VIC_ID_LEN + 1], uuid[37], domain[64];
@@ -512,8 +514,8 @@ static char *make_xml(struct pl_start *s)
         .run = s->c->rec.run,
         .uuid = s->uuid,
         .kvm = x->kvm,
-        .memory_bytes = config->default_memory_bytes,
-        .cpus = config->default_cpus,
+        .memory_bytes = s->size.memory_bytes,
+        .cpus = s->size.cpus,
         .iso = is_iso ? iso : NULL,
         .kernel = has_elf ? kernel : bzimage,
         .initrd = initrd,
@@ -592,7 +594,11 @@ void pl_start_begin(struct pl_container *c, struct pl_request *take_req)
     s->network = x->pl->network;
     c->start = s;
     pl_execs_drop(c);
-    int r = reserve(c, &err);
+    struct pl_vm_size host;
+    pl_vm_size_of_host(&host);
+    int r = pl_vm_size_for(&c->rec.spec.confine, &x->pl->config, &host, &s->size, &err);
+    if (r == 0)
+        r = reserve(c, &err);
     prepare(s);
     if (r == 0 && !x->conn)
         r = vic_fail(&err, VIC_ERR_UNAVAILABLE, 0, "libvirt does not answer");

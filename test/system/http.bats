@@ -137,14 +137,14 @@ END
         expect "is not served here: "
     done <<'END'
 HostConfig.Binds ["/a:/b"]
-HostConfig.Privileged true
 HostConfig.PublishAllPorts true
 HostConfig.PortBindings {"80/tcp":[{"HostPort":"8080"}]}
 HostConfig.Links ["a:b"]
 HostConfig.NetworkMode "host"
 HostConfig.Mounts [{"Type":"volume","Target":"/x"}]
-HostConfig.Memory 268435456
-HostConfig.CapAdd ["SYS_ADMIN"]
+HostConfig.BlkioWeight 500
+HostConfig.CpuShares 512
+HostConfig.SecurityOpt ["seccomp={}"]
 HostConfig.RestartPolicy {"Name":"always"}
 Volumes {"/x":{}}
 Healthcheck {"Test":["CMD","true"]}

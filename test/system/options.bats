@@ -73,3 +73,25 @@ teardown() { remove_all opt-; }
     run -7 dk run --rm --init busybox sh -c 'exit 7'
     run -127 dk run --rm --init busybox no-such-command
 }
+
+@test "memory, processors and processes are bounded, and running out of memory is told" {
+    dk run -d --name opt-size -m 64m --memory-reservation 32m --cpus 0.5 --pids-limit 20 busybox sleep 1000
+    equal "67108864 33554432 20 50000 100000 1" \
+        "$(dk exec opt-size sh -c 'cd /sys/fs/cgroup; cat memory.max memory.low pids.max cpu.max; nproc' | xargs)"
+    equal "67108864 33554432 500000000 20" \
+        "$(dk inspect -f '{{.HostConfig.Memory}} {{.HostConfig.MemoryReservation}} {{.HostConfig.NanoCpus}} {{.HostConfig.PidsLimit}}' opt-size)"
+    run dk exec opt-size sh -c 'for i in $(seq 30); do sleep 1000 & done'
+    expect "Resource temporarily unavailable"
+    run -137 dk run --name opt-oom -m 16m busybox tail /dev/zero
+    equal "true 137" "$(dk inspect -f '{{.State.OOMKilled}} {{.State.ExitCode}}' opt-oom)"
+    equal false "$(dk inspect -f '{{.State.OOMKilled}}' opt-size)"
+    run -0 dk events --since 1 --until "$(($(date +%s) + 1))" --filter container=opt-oom --filter event=oom
+    expect "container oom"
+    equal "true true false" "$(dk info -f '{{.MemoryLimit}} {{.PidsLimit}} {{.SwapLimit}}')"
+    run -0 dk run --rm -m 6m --cpuset-cpus 0 busybox cat /sys/fs/cgroup/cpuset.cpus
+    expect 0
+    run -125 dk run --rm --cpuset-cpus 1000 busybox true
+    expect "Requested CPUs are not available"
+    run -125 dk run --rm -m 5m busybox true
+    expect "Minimum memory limit allowed is 6MB"
+}

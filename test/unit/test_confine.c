@@ -11,6 +11,7 @@
 #include "lib/base/alloc.h"
 #include "lib/confine/capability.h"
 #include "lib/confine/confine.h"
+#include "lib/confine/cpuset.h"
 
 static int read_text(const char *text, struct confine *ret, struct vic_err *err)
 {
@@ -39,6 +40,8 @@ static void test_every_member_survives(void **state)
         "{\"privileged\":true,\"no_new_privileges\":true,\"init\":true}",
         "{\"capabilities\":[\"CAP_CHOWN\",\"CAP_CHECKPOINT_RESTORE\"]}",
         "{\"capabilities\":[]}",
+        "{\"memory_bytes\":6291456,\"memory_low_bytes\":6291457,\"pids_max\":1,\"cpu_quota_us\":1000,"
+        "\"cpu_period_us\":1000000,\"cpuset\":\"0-1\"}",
         "{\"masked_paths\":[],\"readonly_paths\":[\"/a\",\"/b\"]}",
         "{\"readonly_root\":true,\"writable_paths\":[\"/v\"],\"tmpfs\":{\"/a\":\"\",\"/a/b\":\"ro\"},"
         "\"shm_bytes\":1}",
@@ -83,6 +86,10 @@ static void test_what_is_wrong_is_named(void **state)
         {"{\"sysctls\":{\"net.x\":1}}", "c.sysctls"},
         {"{\"groups\":[\"\"]}", "c.groups"},
         {"{\"oom_score_adj\":-1001}", "c.oom_score_adj"},
+        {"{\"memory_bytes\":1}", "c.memory_bytes: less than 6291456"},
+        {"{\"pids_max\":-1}", "c.pids_max"},
+        {"{\"cpu_period_us\":1000001}", "c.cpu_period_us"},
+        {"{\"cpuset\":\"x\"}", "Invalid value x for cpuset cpus"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct confine c;
@@ -152,6 +159,19 @@ static void test_tmpfs_options_are_dockers(void **state)
     }
 }
 
+static void test_lists_of_processors(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"", ",", "0,", "1-0", "-1", "0-", "a", "1024", "0 1", "0--1"};
+    unsigned highest = 0;
+    assert_int_equal(confine_cpuset_highest("0-2,7,3", &highest, NULL), 0);
+    assert_int_equal(highest, 7);
+    assert_int_equal(confine_cpuset_highest("0", &highest, NULL), 0);
+    assert_int_equal(highest, 0);
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        assert_true(confine_cpuset_highest(bad[i], &highest, NULL) < 0);
+}
+
 static void test_capabilities_have_names(void **state)
 {
     (void)state;
@@ -175,6 +195,7 @@ int main(void)
         cmocka_unit_test(test_what_is_wrong_is_named),
         cmocka_unit_test(test_lists_are_capped),
         cmocka_unit_test(test_tmpfs_options_are_dockers),
+        cmocka_unit_test(test_lists_of_processors),
         cmocka_unit_test(test_capabilities_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

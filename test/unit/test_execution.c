@@ -21,6 +21,7 @@
 #include "portlayer/execution/qemu_log.h"
 #include "portlayer/execution/record.h"
 #include "portlayer/execution/signals.h"
+#include "portlayer/execution/vm_size.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -318,6 +319,49 @@ static void test_guest_files(void **state)
     pl_record_release(&rec);
 }
 
+static void test_a_vm_has_room_for_its_container(void **state)
+{
+    (void)state;
+    const struct pl_config config = {.default_memory_bytes = 1 << 30, .default_cpus = 2};
+    const struct pl_vm_size host = {.memory_bytes = UINT64_C(8) << 30, .cpus = 4};
+    static const struct {
+        const char *text;
+        unsigned cpus;
+        const char *says; /* NULL: it is granted */
+    } rows[] = {
+        {"{}", 2, NULL},
+        {"{\"cpu_quota_us\":50000}", 1, NULL},
+        {"{\"cpu_quota_us\":150000}", 2, NULL},
+        {"{\"cpu_quota_us\":40000,\"cpu_period_us\":10000,\"cpuset\":\"3\"}", 4, NULL},
+        {"{\"cpu_quota_us\":400001}", 0,
+         "range of CPUs is from 0.01 to 4.00, as there are only 4 CPUs available"},
+        {"{\"cpuset\":\"0-1\"}", 2, NULL},
+        {"{\"cpuset\":\"2\"}", 0, "Requested CPUs are not available - requested 2, available: 0-1"},
+        {"{\"memory_bytes\":8589934593}", 0, "more than this host's 8192 MiB"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        auto_json cJSON *doc = cJSON_Parse(rows[i].text);
+        struct confine c;
+        struct pl_vm_size room = {0};
+        struct vic_err err = {0};
+        assert_int_equal(confine_from_json(doc, "c", &c, NULL), 0);
+        int r = pl_vm_size_for(&c, &config, &host, &room, &err);
+        assert_int_equal(r < 0, rows[i].says != NULL);
+        assert_int_equal(room.cpus, rows[i].cpus);
+        assert_int_equal(room.memory_bytes, r < 0 ? 0 : 1 << 30);
+        if (rows[i].says && !strstr(err.message, rows[i].says))
+            fail_msg("%s", err.message);
+        confine_release(&c);
+    }
+    for (int64_t limit = 6 << 20; limit <= INT64_C(8) << 30; limit *= 2) {
+        struct confine c = {.memory_bytes = limit};
+        struct pl_vm_size room = {0};
+        assert_int_equal(pl_vm_size_for(&c, &config, &host, &room, NULL), 0);
+        assert_true(room.memory_bytes > (uint64_t)limit + (64 << 20));
+        assert_int_equal(room.memory_bytes % 4096, 0);
+    }
+}
+
 static void test_domain_xml(void **state)
 {
     (void)state;
@@ -425,6 +469,7 @@ int main(void)
         cmocka_unit_test(test_record_cut_anywhere_is_refused),
         cmocka_unit_test(test_a_vm_lost_in_a_reboot_is_255),
         cmocka_unit_test(test_guest_files),
+        cmocka_unit_test(test_a_vm_has_room_for_its_container),
         cmocka_unit_test(test_domain_xml),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
