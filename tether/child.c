@@ -241,6 +241,13 @@ static int become(const struct tether_child *c, const struct tether_user *user, 
     return 0;
 }
 
+/* Entered again: what was mounted over it would be out of sight. */
+static int hide(const struct tether_child *c, struct vic_err *err)
+{
+    int r = tether_mounts_hide(c->confine, err);
+    return r < 0 ? r : enter_cwd(c, err);
+}
+
 static int set_up(const struct tether_child *c, struct tether_user *user, struct vic_err *err)
 {
     int r;
@@ -251,7 +258,7 @@ static int set_up(const struct tether_child *c, struct tether_user *user, struct
              : c->stdio[0] < 0 ? reopen_null(err)
                                : 0) < 0 ||
         (r = own_stdio(user, err)) < 0 || (r = enter_cwd(c, err)) < 0 ||
-        (c->join_fd < 0 && (r = tether_mounts_hide(c->confine, err)) < 0))
+        (c->join_fd < 0 && (r = hide(c, err)) < 0))
         return r;
     return become(c, user, err);
 }

@@ -26,10 +26,9 @@ void tether_init_name(char *const *args)
     (void)prctl(PR_SET_NAME, "docker-init", 0, 0, 0);
 }
 
-/* Nothing of the program's is kept open, and nobody in the container looks into what is still tether's. */
+/* Nothing of the program's is kept open. */
 static void detach(void)
 {
-    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int fd = 0; fd < 3 && null_fd >= 0; fd++)
         (void)dup2(null_fd, fd);
@@ -56,8 +55,7 @@ static void become_program(void)
 {
     sigset_t none;
     (void)setpgid(0, 0);
-    (void)tcsetpgrp(STDIN_FILENO,
-                    getpgrp()); /* with signals blocked; without a terminal there is none to take */
+    (void)tcsetpgrp(STDIN_FILENO, getpgrp()); /* signals are blocked; there may be no terminal */
     (void)prctl(PR_SET_NAME, "init", 0, 0, 0);
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
@@ -68,6 +66,8 @@ int tether_init_divide(struct vic_err *err)
     sigset_t all;
     sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, NULL);
+    /* Until execve: nobody in the container looks into what is still tether's. */
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     pid_t pid = fork();
     if (pid < 0)
         return vic_fail_errno(err, errno, "fork");

@@ -260,10 +260,10 @@ int tether_mounts_enter(const char *root, const struct tether_overlays *o, const
     if ((r = clone_file(o->hostname, &hostname, err)) < 0 ||
         (r = clone_file(o->hosts, &hosts, err)) < 0 ||
         (r = clone_file(o->resolv_conf, &resolv_conf, err)) < 0 || (r = pivot(root, err)) < 0 ||
+        (r = mount_all(c, err)) < 0 || (r = make_nodes(err)) < 0 || (r = mount_more(c, err)) < 0 ||
         (r = attach(hostname, "/etc/hostname", err)) < 0 ||
         (r = attach(hosts, "/etc/hosts", err)) < 0 ||
-        (r = attach(resolv_conf, "/etc/resolv.conf", err)) < 0 || (r = mount_all(c, err)) < 0 ||
-        (r = make_nodes(err)) < 0 || (r = mount_more(c, err)) < 0)
+        (r = attach(resolv_conf, "/etc/resolv.conf", err)) < 0)
         return r;
     return c->is_privileged ? tether_nodes_make(err) : 0;
 }

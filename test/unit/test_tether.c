@@ -605,6 +605,8 @@ static void test_confinement_is_as_asked(void **state)
          "stat -c '%a %u' /mnt /mnt/in; df -k /dev/shm /mnt | tr -s ' ' | cut -d' ' -f2; "
          "grep '/etc/hosts ' /proc/self/mountinfo | grep -c ' ro,'",
          "ro\nrw\n1777 5\n700 0\n1K-blocks\n8\n64\n1\n"},
+        {"\"tmpfs\":{\"/etc\":\"\"}", "ls /etc; cat /etc/hosts",
+         "hostname\nhosts\nresolv.conf\n127.0.0.1 localhost\n"},
         {"\"rlimits\":[{\"name\":\"core\",\"soft\":0,\"hard\":0},{\"name\":\"nofile\",\"soft\":50,\"hard\":60}],"
          "\"groups\":[\"staff\",\"77\",\"0\"],\"oom_score_adj\":500,\"sysctls\":{\"kernel.msgmax\":\"4321\"}",
          "ulimit -c; ulimit -Sn; ulimit -Hn; id -G; cat /proc/self/oom_score_adj "
@@ -663,6 +665,19 @@ static void test_an_init_reaps_and_passes_signals_on(void **state)
     end_run(&run);
     assert_string_equal(vic_buf_str(&run.out), "on\r\n/dev/pts/0\r\n");
     assert_int_equal(exit_code(&run), 3);
+    release(&run);
+}
+
+/* Not in what lies below a volume's own mount. */
+static void test_a_volume_is_writable_from_within(void **state)
+{
+    (void)state;
+    skip_unless_root();
+    struct run run;
+    run_to_end(&run, "{\"args\":[\"sh\",\"-c\",\"touch x && echo made >y && cat /data/y\"],"
+                     "\"cwd\":\"/data\",\"confine\":{\"readonly_root\":true,"
+                     "\"writable_paths\":[\"/data\"]}}");
+    assert_string_equal(vic_buf_str(&run.out), "made\n");
     release(&run);
 }
 
@@ -967,6 +982,7 @@ int main(void)
         cmocka_unit_test(test_an_exec_is_inside_the_container),
         cmocka_unit_test(test_confinement_is_as_asked),
         cmocka_unit_test(test_an_init_reaps_and_passes_signals_on),
+        cmocka_unit_test(test_a_volume_is_writable_from_within),
         cmocka_unit_test(test_an_exec_is_confined_as_the_container),
         cmocka_unit_test(test_a_privileged_exec_keeps_its_capabilities),
         cmocka_unit_test(test_execs_that_cannot_start),
