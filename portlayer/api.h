@@ -32,7 +32,7 @@
  *        NOT_MODIFIED: already runs.  NOT_FOUND / FORBIDDEN / INVALID: the process could not be started;
  *        the message is Docker's and state.exit_code is 127 / 126 / 128 (see state.error).
  *  POST /v1/containers/{ref}/stop    {"timeout_s"?,"signal"?}   NOT_MODIFIED: does not run.
- *        timeout_s -1 waits for ever; absent: the spec's.  Of several stops the earliest deadline counts.
+ *        One that is restarting waits no longer.  timeout_s -1 waits for ever; absent: the spec's.  Of several stops the earliest deadline counts.
  *  POST /v1/containers/{ref}/restart {"timeout_s"?,"signal"?}
  *  POST /v1/containers/{ref}/signal  {"signal":"SIGTERM"|"15"|...}   CONFLICT: does not run
  *  POST /v1/containers/{ref}/pause    none of its processes gets on until unpause; execs cannot start, copies can
@@ -95,11 +95,15 @@
  *    "auto_remove":bool,
  *    "confine":{...}    what its processes may do, see and use: lib/confine/confine.h.  memory_bytes and
  *                       cpu_quota_us size the VM too; INVALID: more than the host has
+ *    "restart":{"name":"no"|"always"|"unless-stopped"|"on-failure","max_retries"?}   without it: no
  *  }
  *  CONTAINER {
  *    "id","name","created_at","image","spec","annotations","event_attributes",
- *    "state": {"status":"created"|"starting"|"running"|"paused"|"stopping"|"exited"|"removing"|"dead",
+ *    "state": {"status":"created"|"starting"|"running"|"paused"|"stopping"|"exited"|"restarting"|
+ *              "removing"|"dead",
  *              "pid"(of the hypervisor process; 0 if none),"exit_code","error","oom_killed",
+ *              "restarting"(exited, and starts again by itself: waits for it, or is at it),
+ *              "restarts"(by itself, since somebody asked for a start),
  *              "started_at","finished_at" ("" if never)},
  *    "execs":[ids of those that have not ended],
  *    "networks":[{"name","id","address","prefix_len","gateway","mac"}],   address "" before a first start

@@ -137,15 +137,16 @@ static void add_state(cJSON *out, const cJSON *state)
     const char *started = json_str(state, "started_at", "");
     const char *finished = json_str(state, "finished_at", "");
     bool is_running = docker_state_is_running(state);
+    bool is_restarting = strcmp(status, "restarting") == 0;
     cJSON *s = json_add_obj(out, "State");
     json_add_str(s, "Status", status);
     json_add_bool(s, "Running", is_running);
     json_add_bool(s, "Paused", strcmp(status, "paused") == 0);
-    json_add_bool(s, "Restarting", false);
+    json_add_bool(s, "Restarting", is_restarting);
     json_add_bool(s, "OOMKilled", json_bool(state, "oom_killed", false));
     json_add_bool(s, "Dead", strcmp(status, "dead") == 0);
-    json_add_i64(s, "Pid", is_running ? json_i64(state, "pid", 0) : 0);
-    json_add_i64(s, "ExitCode", is_running ? 0 : json_i64(state, "exit_code", 0));
+    json_add_i64(s, "Pid", is_running && !is_restarting ? json_i64(state, "pid", 0) : 0);
+    json_add_i64(s, "ExitCode", is_running && !is_restarting ? 0 : json_i64(state, "exit_code", 0));
     json_add_str(s, "Error", json_str(state, "error", ""));
     json_add_str(s, "StartedAt", started[0] ? started : NEVER);
     json_add_str(s, "FinishedAt", finished[0] ? finished : NEVER);
@@ -215,7 +216,7 @@ static void add_identity(cJSON *out, const cJSON *container)
     for (size_t i = 0; i < ARRAY_SIZE(nowhere); i++)
         json_add_str(out, nowhere[i], ""); /* inside the VM, out of the host's sight */
     json_add_str(out, "Name", name);
-    json_add_i64(out, "RestartCount", 0);
+    json_add_i64(out, "RestartCount", json_i64(json_member(container, "state"), "restarts", 0));
     json_add_str(out, "Driver", "qcow2");
     json_add_str(out, "Platform", "linux");
     static const char *const unlabelled[] = {"MountLabel", "ProcessLabel", "AppArmorProfile"};

@@ -16,6 +16,10 @@ static int check(const struct docker_req *r, const cJSON *container, struct vic_
         return vic_fail(err, VIC_ERR_CONFLICT, 0,
                         "container %s is paused, unpause the container before attach",
                         json_str(container, "id", ""));
+    if (strcmp(state, "restarting") == 0)
+        return vic_fail(err, VIC_ERR_CONFLICT, 0,
+                        "container %s is restarting, wait until the container is running",
+                        json_str(container, "id", ""));
     return docker_join_check(r, docker_req_bool(r, "stdin"), err);
 }
 

@@ -220,22 +220,37 @@ static int check_config(cJSON *body, struct vic_err *err)
 
 static int check_restart(const cJSON *host, struct vic_err *err)
 {
-    static const char *const known[] = {"always", "on-failure", "unless-stopped"};
+    static const char *const known[] = {"", "no", "always", "unless-stopped", "on-failure"};
     const cJSON *policy;
+    const char *name;
+    int64_t count = 0;
+    size_t i = 0;
     int r = json_get_obj(host, "HostConfig", "RestartPolicy", &policy, err);
-    const char *name = json_str(policy, "Name", "");
-    if (r < 0 || name[0] == '\0' || strcmp(name, "no") == 0)
+    if (r < 0 || !policy ||
+        (r = json_get_str(policy, "HostConfig.RestartPolicy", "Name", &name, err)) < 0 ||
+        (r = json_get_i64(policy, "HostConfig.RestartPolicy", "MaximumRetryCount", INT32_MIN,
+                          INT32_MAX, &count, err)) < 0)
         return r;
-    for (size_t i = 0; i < ARRAY_SIZE(known); i++)
-        if (strcmp(known[i], name) == 0)
-            return vic_fail(err, VIC_ERR_UNIMPLEMENTED, 0,
-                            "HostConfig.RestartPolicy '%s' is not served here: start the container "
-                            "again from outside",
-                            name);
-    return vic_fail(err, VIC_ERR_INVALID, 0,
-                    "invalid restart policy: unknown policy '%.100s'; use one of 'no', 'always', "
-                    "'on-failure', or 'unless-stopped'",
-                    name);
+    name = name ? name : "";
+    while (i < ARRAY_SIZE(known) && strcmp(known[i], name) != 0)
+        i++;
+    if (i == ARRAY_SIZE(known))
+        return vic_fail(err, VIC_ERR_INVALID, 0,
+                        "invalid restart policy: unknown policy '%.100s'; use one of 'no', "
+                        "'always', 'on-failure', or 'unless-stopped'",
+                        name);
+    if (count < 0 && strcmp(name, "on-failure") == 0)
+        return vic_fail(err, VIC_ERR_INVALID, 0,
+                        "invalid restart policy: maximum retry count cannot be negative");
+    if (count != 0 && name[0] && strcmp(name, "on-failure") != 0)
+        return vic_fail(err, VIC_ERR_INVALID, 0,
+                        "invalid restart policy: maximum retry count can only be used with "
+                        "'on-failure'%s",
+                        count < 0 ? " and cannot be negative" : "");
+    if (name[0] && strcmp(name, "no") != 0 && json_bool(host, "AutoRemove", false))
+        return vic_fail(err, VIC_ERR_INVALID, 0,
+                        "can't create 'AutoRemove' container with restart policy");
+    return 0;
 }
 
 static int check_log(const cJSON *host, struct vic_err *err)
@@ -576,6 +591,16 @@ static void add_extra_hosts(cJSON *spec, const cJSON *hosts)
     }
 }
 
+static void add_restart(cJSON *spec, const cJSON *policy)
+{
+    const char *name = json_str(policy, "Name", "");
+    if (name[0] == '\0' || strcmp(name, "no") == 0)
+        return;
+    cJSON *restart = json_add_obj(spec, "restart");
+    json_add_str(restart, "name", name);
+    json_add_i64(restart, "max_retries", json_i64(policy, "MaximumRetryCount", 0));
+}
+
 static cJSON *new_spec(const struct docker_create *c)
 {
     cJSON *spec = json_new_obj();
@@ -595,6 +620,7 @@ static cJSON *new_spec(const struct docker_create *c)
     json_add_bool(spec, "auto_remove", json_bool(c->host_config, "AutoRemove", false));
     json_add(spec, "confine",
              docker_confine_spec(c->host_config, json_member(c->config, "Volumes")));
+    add_restart(spec, json_member(c->host_config, "RestartPolicy"));
     return spec;
 }
 

@@ -20,6 +20,9 @@ static int check_runs(const cJSON *container, struct vic_err *err)
     if (strcmp(docker_text_state(state), "paused") == 0)
         return vic_fail(err, VIC_ERR_CONFLICT, 0,
                         "container %s is paused, unpause the container before exec", id);
+    if (strcmp(docker_text_state(state), "restarting") == 0)
+        return vic_fail(err, VIC_ERR_CONFLICT, 0,
+                        "Container %s is restarting, wait until the container is running", id);
     if (!docker_state_is_running(state))
         return vic_fail(err, VIC_ERR_CONFLICT, 0, "container %s is not running", id);
     return 0;

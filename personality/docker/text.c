@@ -56,6 +56,8 @@ const char *docker_text_state(const cJSON *state)
     };
     const char *status = json_str(state, "status", "created");
     bool was_started = *json_str(state, "started_at", "") != '\0';
+    if (json_bool(state, "restarting", false))
+        return "restarting";
     if (strcmp(status, "starting") == 0 && was_started)
         return "exited";
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -67,7 +69,7 @@ const char *docker_text_state(const cJSON *state)
 bool docker_state_is_running(const cJSON *state)
 {
     const char *s = docker_text_state(state);
-    return strcmp(s, "running") == 0 || strcmp(s, "paused") == 0;
+    return strcmp(s, "running") == 0 || strcmp(s, "paused") == 0 || strcmp(s, "restarting") == 0;
 }
 
 static char *since(const cJSON *state, const char *member, int64_t now_ns)
@@ -80,6 +82,10 @@ static char *since(const cJSON *state, const char *member, int64_t now_ns)
 char *docker_text_status(const cJSON *state, int64_t now_ns)
 {
     const char *s = docker_text_state(state);
+    if (strcmp(s, "restarting") == 0) {
+        auto_free char *d = since(state, "finished_at", now_ns);
+        return vic_xasprintf("Restarting (%d) %s ago", (int)json_i64(state, "exit_code", 0), d);
+    }
     if (docker_state_is_running(state)) {
         auto_free char *d = since(state, "started_at", now_ns);
         return vic_xasprintf("Up %s%s", d, strcmp(s, "paused") == 0 ? " (Paused)" : "");

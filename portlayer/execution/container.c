@@ -22,6 +22,8 @@
 
 static const char not_running[] = "is not running";
 static const char is_running[] = "is running: stop it before removing it, or force the removal";
+static const char is_restarting[] =
+    "is restarting: stop it before removing it, or force the removal";
 static const char is_paused[] = "is paused: unpause it first";
 static const char not_paused[] = "is not paused";
 static const char being_removed[] = "is being removed";
@@ -46,6 +48,7 @@ static const struct pl_transition table[PL_STATES][PL_EVENTS] =
                 [PL_EV_FROZEN] = STAY(CREATED),
                 [PL_EV_THAWED] = STAY(CREATED),
                 [PL_EV_ENDED] = STAY(CREATED),
+                [PL_EV_RESTART_LATER] = STAY(CREATED),
             },
         [PL_STARTING] =
             {
@@ -64,6 +67,7 @@ static const struct pl_transition table[PL_STATES][PL_EVENTS] =
                 [PL_EV_FROZEN] = STAY(STARTING),
                 [PL_EV_THAWED] = STAY(STARTING),
                 [PL_EV_ENDED] = GO(STARTING, ABORT),
+                [PL_EV_RESTART_LATER] = STAY(STARTING),
             },
         [PL_RUNNING] =
             {
@@ -82,6 +86,7 @@ static const struct pl_transition table[PL_STATES][PL_EVENTS] =
                 [PL_EV_FROZEN] = GO(PAUSED, NOTHING),
                 [PL_EV_THAWED] = STAY(RUNNING),
                 [PL_EV_ENDED] = GO(EXITED, FINISH),
+                [PL_EV_RESTART_LATER] = STAY(RUNNING),
             },
         [PL_PAUSED] =
             {
@@ -100,6 +105,7 @@ static const struct pl_transition table[PL_STATES][PL_EVENTS] =
                 [PL_EV_FROZEN] = STAY(PAUSED),
                 [PL_EV_THAWED] = GO(RUNNING, NOTHING),
                 [PL_EV_ENDED] = GO(EXITED, FINISH),
+                [PL_EV_RESTART_LATER] = STAY(PAUSED),
             },
         [PL_STOPPING] =
             {
@@ -118,6 +124,7 @@ static const struct pl_transition table[PL_STATES][PL_EVENTS] =
                 [PL_EV_FROZEN] = GO(STOPPING, THAW),
                 [PL_EV_THAWED] = STAY(STOPPING),
                 [PL_EV_ENDED] = GO(EXITED, FINISH),
+                [PL_EV_RESTART_LATER] = STAY(STOPPING),
             },
         [PL_EXITED] =
             {
@@ -136,6 +143,26 @@ static const struct pl_transition table[PL_STATES][PL_EVENTS] =
                 [PL_EV_FROZEN] = STAY(EXITED),
                 [PL_EV_THAWED] = STAY(EXITED),
                 [PL_EV_ENDED] = STAY(EXITED),
+                [PL_EV_RESTART_LATER] = GO(RESTARTING, NOTHING),
+            },
+        [PL_RESTARTING] =
+            {
+                [PL_EV_START] = GO(STARTING, START),
+                [PL_EV_STARTED] = STAY(RESTARTING),
+                [PL_EV_FAILED] = STAY(RESTARTING),
+                [PL_EV_FAILED_FIRST] = STAY(RESTARTING),
+                [PL_EV_STOP] = GO(EXITED, CANCEL),
+                [PL_EV_SIGNAL] = GO(EXITED, CANCEL),
+                [PL_EV_KILL] = GO(EXITED, CANCEL),
+                [PL_EV_REMOVE] = NO(RESTARTING, CONFLICT, is_restarting),
+                [PL_EV_REMOVE_FORCE] = GO(REMOVING, REMOVE),
+                [PL_EV_REMOVE_FAILED] = STAY(RESTARTING),
+                [PL_EV_PAUSE] = NO(RESTARTING, CONFLICT, not_running),
+                [PL_EV_UNPAUSE] = NO(RESTARTING, CONFLICT, not_paused),
+                [PL_EV_FROZEN] = STAY(RESTARTING),
+                [PL_EV_THAWED] = STAY(RESTARTING),
+                [PL_EV_ENDED] = STAY(RESTARTING),
+                [PL_EV_RESTART_LATER] = STAY(RESTARTING),
             },
         [PL_REMOVING] =
             {
@@ -154,6 +181,7 @@ static const struct pl_transition table[PL_STATES][PL_EVENTS] =
                 [PL_EV_FROZEN] = STAY(REMOVING),
                 [PL_EV_THAWED] = STAY(REMOVING),
                 [PL_EV_ENDED] = STAY(REMOVING),
+                [PL_EV_RESTART_LATER] = STAY(REMOVING),
             },
         [PL_DEAD] =
             {
@@ -172,6 +200,7 @@ static const struct pl_transition table[PL_STATES][PL_EVENTS] =
                 [PL_EV_FROZEN] = STAY(DEAD),
                 [PL_EV_THAWED] = STAY(DEAD),
                 [PL_EV_ENDED] = STAY(DEAD),
+                [PL_EV_RESTART_LATER] = STAY(DEAD),
             },
 };
 /* clang-format on */
@@ -179,7 +208,7 @@ static const struct pl_transition table[PL_STATES][PL_EVENTS] =
 static const char *const names[] = {
     [PL_CREATED] = "created",   [PL_STARTING] = "starting", [PL_RUNNING] = "running",
     [PL_PAUSED] = "paused",     [PL_STOPPING] = "stopping", [PL_EXITED] = "exited",
-    [PL_REMOVING] = "removing", [PL_DEAD] = "dead",
+    [PL_REMOVING] = "removing", [PL_DEAD] = "dead",         [PL_RESTARTING] = "restarting",
 };
 
 struct pl_transition pl_state_apply(enum pl_state state, enum pl_event event)

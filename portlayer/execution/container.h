@@ -16,6 +16,7 @@ enum pl_state {
     PL_PAUSED,
     PL_STOPPING,
     PL_EXITED,
+    PL_RESTARTING, /* exited, and starts again by itself after a while */
     PL_REMOVING,
     PL_DEAD,
     PL_STATES,
@@ -36,7 +37,8 @@ enum pl_event {
     PL_EV_UNPAUSE,
     PL_EV_FROZEN, /* the guest says so */
     PL_EV_THAWED,
-    PL_EV_ENDED, /* the VM is gone */
+    PL_EV_ENDED,         /* the VM is gone */
+    PL_EV_RESTART_LATER, /* the restart policy wants another run */
     PL_EVENTS,
 };
 
@@ -50,6 +52,7 @@ enum pl_action {
     PL_DO_KILL,   /* make it end, whatever it takes; the request waits for the end */
     PL_DO_ABORT,  /* give up the start in progress; the request is dispatched again afterwards */
     PL_DO_WAIT,   /* dispatch the request again when the state has changed */
+    PL_DO_CANCEL, /* wait no longer for a restart */
     PL_DO_REMOVE, /* begin to remove */
     PL_DO_FINISH, /* book the end of the run */
     PL_DO_REFUSE, /* answer with kind and reason */

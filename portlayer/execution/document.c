@@ -40,6 +40,9 @@ cJSON *pl_container_to_json(const struct pl_container *c)
     json_add_i64(state, "exit_code", rec->exit_code);
     json_add_str(state, "error", rec->error);
     json_add_bool(state, "oom_killed", rec->oom_killed);
+    json_add_bool(state, "restarting",
+                  rec->state == PL_RESTARTING || (rec->state == PL_STARTING && c->is_by_policy));
+    json_add_i64(state, "restarts", rec->restarts);
     add_time(state, "started_at", rec->started_ns);
     add_time(state, "finished_at", rec->finished_ns);
     json_add(doc, "execs", pl_execs_ids(c));

@@ -72,7 +72,9 @@ struct pl_container {
     int due_signal;        /* of a stop or kill: the guest could not be reached; 0: none */
     unsigned expected_run; /* whose VM the next list of domains has, unless it is gone */
     long pid;
-    uv_timer_t timer; /* the one deadline that is running: start, stop, kill or end */
+    uint64_t restart_delay_ms; /* the last one; 0: none since somebody asked for a start */
+    bool is_by_policy;         /* the start in progress is */
+    uv_timer_t timer; /* the one deadline that is running: start, stop, kill, end or restart */
     void (*on_deadline)(struct pl_container *c);
 
     struct vic_list requests; /* waiting for the state to change */
@@ -90,6 +92,7 @@ struct pl_request {
     struct rpc_stream *stream;
     enum pl_event event;
     bool is_restart;
+    bool is_by_policy;  /* a start that the restart policy wants */
     bool ends_with_run; /* succeeds when the run is over */
     bool has_timeout;
     int timeout_s;

@@ -4,6 +4,8 @@
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
 #include "portlayer/execution/internal.h"
+#include "portlayer/execution/restart.h"
+#include "portlayer/execution/signals.h"
 
 static void on_client_gone(struct rpc_stream *st, const struct vic_err *err, void *arg)
 {
@@ -58,6 +60,20 @@ static void refuse(struct pl_request *req, const struct pl_transition *t)
     pl_request_reply(req, &err);
 }
 
+/* Nothing runs: the wish is fulfilled at once. */
+static void cancel_restart(struct pl_request *req)
+{
+    struct pl_container *c = req->c;
+    pl_container_no_deadline(c);
+    c->rec.is_stopped = true;
+    pl_container_save(c);
+    if (req->event == PL_EV_STOP)
+        pl_container_emit(c, "stop", NULL, NULL);
+    pl_wait_not_started(c);
+    pl_attach_run_ends(c);
+    pl_request_reply(req, NULL);
+}
+
 /* A restart stops what runs and starts it afterwards. */
 static void choose_restart_step(struct pl_request *req)
 {
@@ -92,11 +108,16 @@ void pl_request_dispatch(struct pl_request *req)
         pl_start_abort(c, "it is being removed");
         break;
     case PL_DO_START:
+        c->is_by_policy = req->is_by_policy;
+        if (!c->is_by_policy)
+            pl_restart_asked_to_run(c);
         pl_start_begin(c, req);
         break;
     case PL_DO_STOP:
         req->ends_with_run = true;
         c->is_stop_asked = true;
+        if (!req->is_restart)
+            pl_restart_asked_to_stop(c);
         c->keeps_on_end = c->keeps_on_end || req->is_restart;
         park(req);
         pl_run_stop(c, req);
@@ -104,16 +125,23 @@ void pl_request_dispatch(struct pl_request *req)
     case PL_DO_KILL:
         req->ends_with_run = req->event != PL_EV_REMOVE_FORCE;
         c->is_stop_asked = c->is_stop_asked || req->event == PL_EV_STOP;
+        if (!req->is_restart)
+            pl_restart_asked_to_stop(c);
         c->keeps_on_end = c->keeps_on_end || req->is_restart;
         park(req);
         pl_run_kill(c);
         break;
     case PL_DO_SIGNAL:
+        if (req->signal == pl_signal_from_string(c->rec.spec.stop_signal))
+            pl_restart_asked_to_stop(c);
         pl_run_signal(c, req);
         break;
     case PL_DO_FREEZE:
     case PL_DO_THAW:
         pl_pause_ask(c, t.action == PL_DO_FREEZE, req);
+        break;
+    case PL_DO_CANCEL:
+        cancel_restart(req);
         break;
     case PL_DO_REMOVE:
         pl_remove_begin(c, req);

@@ -53,6 +53,8 @@ char *pl_record_to_text(const struct pl_record *rec)
     json_add_i64(state, "exit_code", rec->exit_code);
     json_add_str(state, "error", rec->error);
     json_add_bool(state, "oom_killed", rec->oom_killed);
+    json_add_i64(state, "restarts", rec->restarts);
+    json_add_bool(state, "stopped", rec->is_stopped);
     add_time(state, "started_at", rec->started_ns);
     add_time(state, "finished_at", rec->finished_ns);
     return json_print(doc);
@@ -123,6 +125,7 @@ static int read_state(const cJSON *doc, struct pl_record *rec, struct vic_err *e
     const char *status = NULL;
     int64_t run = 0;
     int64_t exit_code = 0;
+    int64_t restarts = 0;
     int r;
     if ((r = json_get_obj(doc, "", path, &s, err)) < 0)
         return r;
@@ -135,6 +138,8 @@ static int read_state(const cJSON *doc, struct pl_record *rec, struct vic_err *e
         (r = json_get_i64(s, path, "exit_code", INT32_MIN, INT32_MAX, &exit_code, err)) < 0 ||
         (r = take_text(s, path, "error", rec->error, sizeof(rec->error), err)) < 0 ||
         (r = json_get_bool(s, path, "oom_killed", &rec->oom_killed, err)) < 0 ||
+        (r = json_get_i64(s, path, "restarts", 0, INT32_MAX, &restarts, err)) < 0 ||
+        (r = json_get_bool(s, path, "stopped", &rec->is_stopped, err)) < 0 ||
         (r = take_time(s, path, "started_at", &rec->started_ns, err)) < 0 ||
         (r = take_time(s, path, "finished_at", &rec->finished_ns, err)) < 0)
         return r;
@@ -142,6 +147,7 @@ static int read_state(const cJSON *doc, struct pl_record *rec, struct vic_err *e
         return vic_fail(err, VIC_ERR_INVALID, 0, "state.status: unknown '%.40s'", status);
     rec->run = (unsigned)run;
     rec->exit_code = (int)exit_code;
+    rec->restarts = (unsigned)restarts;
     return 0;
 }
 

@@ -31,6 +31,8 @@ struct pl_record {
     int exit_code;
     char error[PL_ERROR_MAX];
     bool oom_killed;
+    unsigned restarts;   /* by the restart policy, since somebody asked for a start */
+    bool is_stopped;     /* somebody asked for its end and for no start since */
     int64_t started_ns;  /* 0: never */
     int64_t finished_ns; /* 0: never */
 };

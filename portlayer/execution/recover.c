@@ -9,6 +9,7 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "portlayer/execution/internal.h"
+#include "portlayer/execution/restart.h"
 #include "portlayer/storage/storage.h"
 
 #define RETRY_STRAY_MS 1000
@@ -73,6 +74,7 @@ static struct pl_container *read_one(struct pl_execution *x, const char *id)
     /* Whoever waited for the stop has gone with our last process, and must ask again. */
     if (rec.state == PL_STOPPING)
         rec.state = PL_RUNNING;
+    pl_restart_at_startup(&rec);
     struct pl_container *c = pl_container_new(x, &rec);
     c->is_visible = true;
     c->is_frozen = c->rec.state == PL_PAUSED;
@@ -253,6 +255,8 @@ static void match_one(struct pl_container *c, const struct pl_virt_domain *domai
             found_without_vm(c);
     } else if (c->rec.state == PL_REMOVING && c->is_recovering == false && c->refs == 1) {
         pl_remove_begin(c, NULL); /* begun before our restart */
+    } else if (c->rec.state == PL_RESTARTING) {
+        pl_restart_wait(c);
     } else if (c->rec.state == PL_EXITED && c->rec.spec.auto_remove && !c->keeps_on_end &&
                pl_container_apply(c, PL_EV_REMOVE) == PL_DO_REMOVE) {
         pl_remove_begin(c, NULL);

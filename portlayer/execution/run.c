@@ -9,6 +9,7 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "portlayer/execution/internal.h"
+#include "portlayer/execution/restart.h"
 #include "portlayer/execution/signals.h"
 #include "portlayer/storage/storage.h"
 
@@ -236,6 +237,7 @@ void pl_run_over(struct pl_container *c, int exit_code)
     c->pid = c->due_signal = 0;
     c->is_killed = false;
     c->is_recovering = false;
+    pl_restart_after(c, was_starting ? 0 : c->rec.finished_ns - c->rec.started_ns);
     /* The network first: an end that is on record is one that needs no repair at the next start. */
     pl_run_network_down(c);
     pl_container_save(c);
@@ -403,6 +405,7 @@ static void on_hello(const struct vic_err *err, const cJSON *doc, void *arg)
         if (vic_str_eq(state, "running") || vic_str_eq(state, "exited")) {
             if (c->rec.state == PL_STARTING) {
                 c->rec.started_ns = vic_clock_wall_ns();
+                c->rec.exit_code = 0;
                 (void)pl_container_apply(c, PL_EV_STARTED);
                 pl_container_no_deadline(c);
                 pl_container_emit(c, "start", NULL, NULL);

@@ -178,11 +178,47 @@ static int check_hosts(const struct pl_spec *s, struct vic_err *err)
     return 0;
 }
 
+static const char *const restart_names[] = {
+    [PL_RESTART_NO] = "no",
+    [PL_RESTART_ALWAYS] = "always",
+    [PL_RESTART_UNLESS_STOPPED] = "unless-stopped",
+    [PL_RESTART_ON_FAILURE] = "on-failure",
+};
+
+static int read_restart(const cJSON *doc, struct pl_spec *s, struct vic_err *err)
+{
+    static const char path[] = "spec.restart";
+    static const char *const members[] = {"name", "max_retries"};
+    const cJSON *restart = NULL;
+    const char *name = NULL;
+    int64_t max_retries = 0;
+    size_t i = 0;
+    int r = json_get_obj(doc, "spec", "restart", &restart, err);
+    if (r < 0 || !restart)
+        return r;
+    if ((r = pl_check_members(restart, path, members, ARRAY_SIZE(members), err)) < 0 ||
+        (r = json_need_str(restart, path, "name", &name, err)) < 0 ||
+        (r = json_get_i64(restart, path, "max_retries", 0, INT32_MAX, &max_retries, err)) < 0)
+        return r;
+    while (i < ARRAY_SIZE(restart_names) && !vic_str_eq(restart_names[i], name))
+        i++;
+    if (i == ARRAY_SIZE(restart_names))
+        return vic_fail(err, VIC_ERR_INVALID, 0, "%s.name: unknown policy '%.40s'", path, name);
+    s->restart.name = (enum pl_restart_name)i;
+    s->restart.max_retries = (unsigned)max_retries;
+    if (max_retries > 0 && s->restart.name != PL_RESTART_ON_FAILURE)
+        return vic_fail(err, VIC_ERR_INVALID, 0, "%s.max_retries: only with on-failure", path);
+    if (s->auto_remove && s->restart.name != PL_RESTART_NO)
+        return vic_fail(err, VIC_ERR_INVALID, 0, "%s: not together with auto_remove", path);
+    return 0;
+}
+
 static int read_spec(const cJSON *doc, struct pl_spec *s, struct vic_err *err)
 {
     static const char *const members[] = {
-        "hostname", "domainname", "process",     "stop_signal", "stop_timeout_s", "networks",
-        "dns",      "dns_search", "dns_options", "extra_hosts", "auto_remove",    "confine",
+        "hostname",    "domainname", "process",    "stop_signal", "stop_timeout_s",
+        "networks",    "dns",        "dns_search", "dns_options", "extra_hosts",
+        "auto_remove", "confine",    "restart",
     };
     int64_t timeout_s = STOP_TIMEOUT_DEFAULT_S;
     int r;
@@ -199,7 +235,9 @@ static int read_spec(const cJSON *doc, struct pl_spec *s, struct vic_err *err)
         (r = read_words(doc, "dns_options", PL_LIST_MAX, &s->dns_options, err)) < 0 ||
         (r = read_words(doc, "extra_hosts", PL_LIST_MAX, &s->extra_hosts, err)) < 0 ||
         (r = json_get_bool(doc, "spec", "auto_remove", &s->auto_remove, err)) < 0 ||
-        (r = confine_from_json(json_member(doc, "confine"), "spec.confine", &s->confine, err)) < 0)
+        (r = confine_from_json(json_member(doc, "confine"), "spec.confine", &s->confine, err)) <
+            0 ||
+        (r = read_restart(doc, s, err)) < 0)
         return r;
     s->stop_timeout_s = (int)timeout_s;
     if (!is_word(s->hostname, ".-_"))
@@ -247,6 +285,11 @@ cJSON *pl_spec_to_json(const struct pl_spec *s)
     json_add_strv(doc, "extra_hosts", s->extra_hosts);
     json_add_bool(doc, "auto_remove", s->auto_remove);
     json_add(doc, "confine", confine_to_json(&s->confine));
+    if (s->restart.name != PL_RESTART_NO) {
+        cJSON *restart = json_add_obj(doc, "restart");
+        json_add_str(restart, "name", restart_names[s->restart.name]);
+        json_add_i64(restart, "max_retries", s->restart.max_retries);
+    }
     return doc;
 }
 

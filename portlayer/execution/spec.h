@@ -10,6 +10,18 @@
 #define PL_NETWORKS_MAX 4
 #define PL_LIST_MAX 256 /* entries of dns, extra_hosts and the like */
 
+enum pl_restart_name {
+    PL_RESTART_NO,
+    PL_RESTART_ALWAYS,
+    PL_RESTART_UNLESS_STOPPED,
+    PL_RESTART_ON_FAILURE,
+};
+
+struct pl_restart {
+    enum pl_restart_name name;
+    unsigned max_retries; /* 0: any number; else only on failure */
+};
+
 struct pl_spec {
     char *hostname, *domainname;
     char **args, **env;
@@ -22,6 +34,7 @@ struct pl_spec {
     char **extra_hosts;
     bool auto_remove;
     struct confine confine;
+    struct pl_restart restart;
 };
 
 /* doc may be NULL.  INVALID names the member that is wrong or unknown. */

@@ -21,6 +21,7 @@
 #include "lib/base/str.h"
 #include "portlayer/execution/guest_files.h"
 #include "portlayer/execution/internal.h"
+#include "portlayer/execution/restart.h"
 #include "portlayer/execution/vm_size.h"
 #include "portlayer/storage/storage.h"
 
@@ -114,6 +115,8 @@ static void on_undone(void *arg, int result, const struct vic_err *err)
     c->rec.exit_code = s->exit_code;
     (void)snprintf(c->rec.error, sizeof(c->rec.error), "%s", s->err.message);
     (void)pl_container_apply(c, c->rec.started_ns ? PL_EV_FAILED : PL_EV_FAILED_FIRST);
+    if (c->is_by_policy && !x->is_closed)
+        pl_restart_after(c, 0);
     if (x->pl->storage)
         pl_storage_hold(x->pl->storage, c->rec.id, c->rec.image, c->rec.chain_id, false);
     pl_container_save(c);
@@ -258,6 +261,7 @@ static void on_started(const struct vic_err *err, const cJSON *doc, void *arg)
     pl_container_no_deadline(c);
     (void)pl_container_apply(c, PL_EV_STARTED);
     c->rec.started_ns = vic_clock_wall_ns();
+    c->rec.exit_code = 0;
     c->start = NULL;
     s->is_over = true;
     pl_container_emit(c, "start", NULL, NULL);
@@ -557,7 +561,8 @@ static void prepare(struct pl_start *s)
     struct pl_record *rec = &c->rec;
     new_uuid(rec->vm_uuid);
     rec->run++;
-    rec->exit_code = 0;
+    if (!c->is_by_policy) /* restarting: it still tells of the last run */
+        rec->exit_code = 0;
     rec->error[0] = '\0';
     rec->oom_killed = false;
     memcpy(rec->boot_id, c->x->boot_id, sizeof(rec->boot_id));

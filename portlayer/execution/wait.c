@@ -102,7 +102,8 @@ void pl_wait_handle(struct rpc_stream *st, void *arg)
         return;
     }
     rpc_reply_begin(st);
-    if (condition == NOT_RUNNING && !pl_state_has_vm(c->rec.state)) {
+    if (condition == NOT_RUNNING && !pl_state_has_vm(c->rec.state) &&
+        c->rec.state != PL_RESTARTING) {
         send_line(c, st);
         return;
     }

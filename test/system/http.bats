@@ -145,7 +145,6 @@ HostConfig.Mounts [{"Type":"volume","Target":"/x"}]
 HostConfig.BlkioWeight 500
 HostConfig.CpuShares 512
 HostConfig.SecurityOpt ["seccomp={}"]
-HostConfig.RestartPolicy {"Name":"always"}
 Volumes {"/x":{}}
 Healthcheck {"Test":["CMD","true"]}
 END

@@ -90,6 +90,9 @@ static void test_accepted_defaults_pass(void **state)
         {"LogConfig", "{\"Type\":\"\",\"Config\":{}}"},
         {"LogConfig", "{\"Type\":\"json-file\"}"},
         {"RestartPolicy", "{\"Name\":\"no\"}"},
+        {"RestartPolicy", "{\"Name\":\"\",\"MaximumRetryCount\":3}"},
+        {"RestartPolicy", "{\"Name\":\"always\",\"MaximumRetryCount\":0},\"AutoRemove\":false"},
+        {"RestartPolicy", "{\"Name\":\"on-failure\",\"MaximumRetryCount\":3}"},
         {"NetworkMode", "\"none\""},
         {"ConsoleSize", "[24,80]"},
         {"Unknown", "{\"x\":1}"},
@@ -128,8 +131,16 @@ static void test_values_are_checked(void **state)
         {DOCKER_FIELD_CONFIG, "Volumes", "{\"/v\":{}}", VIC_ERR_UNIMPLEMENTED, "Volumes"},
         {DOCKER_FIELD_CONFIG, "Image", "\"\"", VIC_ERR_INVALID, ""},
         {DOCKER_FIELD_CONFIG, "HostConfig", "[]", VIC_ERR_INVALID, "HostConfig"},
-        {DOCKER_FIELD_HOST, "RestartPolicy", "{\"Name\":\"always\"}", VIC_ERR_UNIMPLEMENTED,
-         "always"},
+        {DOCKER_FIELD_HOST, "RestartPolicy", "{\"Name\":\"always\",\"MaximumRetryCount\":1}",
+         VIC_ERR_INVALID,
+         "invalid restart policy: maximum retry count can only be used with 'on-failure'"},
+        {DOCKER_FIELD_HOST, "RestartPolicy", "{\"Name\":\"no\",\"MaximumRetryCount\":-1}",
+         VIC_ERR_INVALID, "can only be used with 'on-failure' and cannot be negative"},
+        {DOCKER_FIELD_HOST, "RestartPolicy", "{\"Name\":\"on-failure\",\"MaximumRetryCount\":-1}",
+         VIC_ERR_INVALID, "invalid restart policy: maximum retry count cannot be negative"},
+        {DOCKER_FIELD_HOST, "RestartPolicy", "{\"Name\":\"always\"},\"AutoRemove\":true",
+         VIC_ERR_INVALID, "can't create 'AutoRemove' container with restart policy"},
+        {DOCKER_FIELD_HOST, "RestartPolicy", "{\"Name\":1}", VIC_ERR_INVALID, "RestartPolicy.Name"},
         {DOCKER_FIELD_HOST, "RestartPolicy", "{\"Name\":\"x\"}", VIC_ERR_INVALID,
          "unknown policy 'x'"},
         {DOCKER_FIELD_HOST, "LogConfig", "{\"Type\":\"syslog\"}", VIC_ERR_UNIMPLEMENTED,
@@ -392,6 +403,33 @@ static void test_confinement(void **state)
     confine_release(&c);
 }
 
+static void test_the_restart_policy_of_the_request(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"{\"Name\":\"on-failure\",\"MaximumRetryCount\":3}",
+         "{\"name\":\"on-failure\",\"max_retries\":3}"},
+        {"{\"Name\":\"always\"}", "{\"name\":\"always\",\"max_retries\":0}"},
+        {"{\"Name\":\"no\"}", NULL},
+        {"{\"Name\":\"\"}", NULL},
+        {"null", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        auto_free char *text = vic_xasprintf(
+            "{\"Image\":\"x\",\"Cmd\":[\"a\"],\"HostConfig\":{\"RestartPolicy\":%s}}", rows[i][0]);
+        auto_json cJSON *body = cJSON_Parse(text);
+        struct docker_create c = {0};
+        struct vic_err err;
+        assert_int_equal(docker_convert_check(body, &err), 0);
+        assert_int_equal(docker_convert_merge(body, NULL, &c, &err), 0);
+        auto_json cJSON *request = docker_convert_request(&c, "n", "sha256:1", "x", &err);
+        const cJSON *had = json_member(json_member(request, "spec"), "restart");
+        auto_json cJSON *want = rows[i][1] ? cJSON_Parse(rows[i][1]) : NULL;
+        assert_true(want ? cJSON_Compare(had, want, true) : had == NULL);
+        docker_create_release(&c);
+    }
+}
+
 static void test_what_is_remembered_is_capped(void **state)
 {
     (void)state;
@@ -540,6 +578,7 @@ int main(void)
         cmocka_unit_test(test_what_is_merged_is_capped),
         cmocka_unit_test(test_the_port_layers_request),
         cmocka_unit_test(test_confinement),
+        cmocka_unit_test(test_the_restart_policy_of_the_request),
         cmocka_unit_test(test_what_is_remembered_is_capped),
         cmocka_unit_test(test_image_volumes_are_warned_about),
         cmocka_unit_test(test_exec_bodies),

@@ -266,6 +266,12 @@ static void test_status(void **state)
         {"{\"status\":\"exited\",\"exit_code\":3,\"started_at\":\"1970-01-01T00:01:30Z\","
          "\"finished_at\":\"1970-01-01T00:01:38Z\"}",
          "Exited (3) 2 seconds ago"},
+        {"{\"status\":\"restarting\",\"restarting\":true,\"exit_code\":3,"
+         "\"finished_at\":\"1970-01-01T00:01:37Z\"}",
+         "Restarting (3) 3 seconds ago"},
+        {"{\"status\":\"starting\",\"restarting\":true,\"exit_code\":1,"
+         "\"finished_at\":\"1970-01-01T00:01:39Z\"}",
+         "Restarting (1) 1 second ago"},
         {"{\"status\":\"removing\"}", "Removal In Progress"},
         {"{\"status\":\"dead\"}", "Dead"},
         {"{\"status\":\"what\"}", "Dead"},
@@ -451,6 +457,21 @@ static void test_container_documents(void **state)
     assert_golden(docker_inspect_json(exited, true), "inspect-exited");
     assert_golden(docker_summary_json(running, now, false), "summary-running");
     assert_golden(docker_summary_json(exited, now, true), "summary-exited");
+}
+
+static void test_what_restarts_runs_for_docker(void **state)
+{
+    (void)state;
+    auto_json cJSON *container = cJSON_Parse(
+        "{\"id\":\"c\",\"state\":{\"status\":\"restarting\",\"restarting\":true,\"exit_code\":3,"
+        "\"restarts\":7,\"started_at\":\"1970-01-01T00:01:30Z\"}}");
+    auto_json cJSON *doc = docker_inspect_json(container, false);
+    const cJSON *told = json_member(doc, "State");
+    assert_string_equal(json_str(told, "Status", ""), "restarting");
+    assert_true(json_bool(told, "Running", false) && json_bool(told, "Restarting", false));
+    assert_int_equal(json_i64(told, "ExitCode", 0), 3);
+    assert_int_equal(json_i64(told, "Pid", -1), 0);
+    assert_int_equal(json_i64(doc, "RestartCount", 0), 7);
 }
 
 static void test_exec_documents(void **state)
@@ -684,6 +705,7 @@ int main(void)
         cmocka_unit_test(test_frames),
         cmocka_unit_test(test_timestamps_stand_before_lines),
         cmocka_unit_test(test_container_documents),
+        cmocka_unit_test(test_what_restarts_runs_for_docker),
         cmocka_unit_test(test_documents_of_nothing),
         cmocka_unit_test(test_image_documents),
         cmocka_unit_test(test_images_are_found),

@@ -20,6 +20,7 @@
 #include "portlayer/execution/internal.h"
 #include "portlayer/execution/qemu_log.h"
 #include "portlayer/execution/record.h"
+#include "portlayer/execution/restart.h"
 #include "portlayer/execution/signals.h"
 #include "portlayer/execution/vm_size.h"
 
@@ -28,14 +29,15 @@
 /* ---- the table ---- */
 
 /* One letter a pair.  Lower case: the event changes nothing.  '!' conflict, '=' not modified,
- * 'w' waits, and what begins: S start, T stop, G signal, K kill, A abort, R remove, F finish,
+ * 'w' waits, and what begins: S start, T stop, G signal, K kill, A abort, C cancel, R remove, F finish,
  * Z freeze, z thaw. */
 static const char *const expected[PL_STATES] = {
-    /* START STARTED FAILED FIRST STOP SIGNAL KILL RM RMF RMFAIL PAUSE UNPAUSE FROZEN THAWED ENDED */
-    [PL_CREATED] = "S...=!!RR.!!...",  [PL_STARTING] = "w...www!A.ww..A",
-    [PL_RUNNING] = "=...TGK!K.Z!..F",  [PL_PAUSED] = "!...TGK!K.!z..F",
-    [PL_STOPPING] = "w...TGK!K.!!z.F", [PL_EXITED] = "S...=!!RR.!!...",
-    [PL_REMOVING] = "!...=!!!!.!!...", [PL_DEAD] = "!...=!!RR.!!...",
+    /* START STARTED FAILED FIRST STOP SIGNAL KILL RM RMF RMFAIL PAUSE UNPAUSE FROZEN THAWED ENDED LATER */
+    [PL_CREATED] = "S...=!!RR.!!....",    [PL_STARTING] = "w...www!A.ww..A.",
+    [PL_RUNNING] = "=...TGK!K.Z!..F.",    [PL_PAUSED] = "!...TGK!K.!z..F.",
+    [PL_STOPPING] = "w...TGK!K.!!z.F.",   [PL_EXITED] = "S...=!!RR.!!....",
+    [PL_RESTARTING] = "S...CCC!R.!!....", [PL_REMOVING] = "!...=!!!!.!!....",
+    [PL_DEAD] = "!...=!!RR.!!....",
 };
 
 static char letter(struct pl_transition t)
@@ -44,6 +46,7 @@ static char letter(struct pl_transition t)
         [PL_DO_NOTHING] = '.', [PL_DO_START] = 'S',  [PL_DO_STOP] = 'T',   [PL_DO_SIGNAL] = 'G',
         [PL_DO_KILL] = 'K',    [PL_DO_ABORT] = 'A',  [PL_DO_WAIT] = 'w',   [PL_DO_REMOVE] = 'R',
         [PL_DO_FINISH] = 'F',  [PL_DO_REFUSE] = '!', [PL_DO_FREEZE] = 'Z', [PL_DO_THAW] = 'z',
+        [PL_DO_CANCEL] = 'C',
     };
     return t.action == PL_DO_REFUSE && t.kind == VIC_ERR_NOT_MODIFIED ? '=' : letters[t.action];
 }
@@ -59,6 +62,7 @@ static enum pl_state next_state(enum pl_state s, enum pl_event e, enum pl_action
         return PL_STOPPING;
     case PL_DO_REMOVE:
         return PL_REMOVING;
+    case PL_DO_CANCEL:
     case PL_DO_FINISH:
         return PL_EXITED;
     case PL_DO_NOTHING:
@@ -81,6 +85,8 @@ static enum pl_state next_state(enum pl_state s, enum pl_event e, enum pl_action
         return PL_PAUSED;
     if (s == PL_PAUSED && e == PL_EV_THAWED)
         return PL_RUNNING;
+    if (s == PL_EXITED && e == PL_EV_RESTART_LATER)
+        return PL_RESTARTING;
     if (s == PL_REMOVING && e == PL_EV_REMOVE_FAILED)
         return PL_DEAD;
     return s;
@@ -200,6 +206,13 @@ static void test_create_refuses_what_it_does_not_know(void **state)
         {CREATE(SPEC(",\"extra_hosts\":[\"a:b\"]")), "extra_hosts"},
         {CREATE(SPEC(",\"networks\":[\"1\",\"2\",\"3\",\"4\",\"5\"]")), "networks"},
         {CREATE(SPEC(",\"auto_remove\":\"yes\"")), "auto_remove"},
+        {CREATE(SPEC(",\"restart\":\"always\"")), "restart"},
+        {CREATE(SPEC(",\"restart\":{}")), "restart.name"},
+        {CREATE(SPEC(",\"restart\":{\"name\":\"x\"}")), "restart.name"},
+        {CREATE(SPEC(",\"restart\":{\"name\":\"no\",\"x\":1}")), "restart.x"},
+        {CREATE(SPEC(",\"restart\":{\"name\":\"always\",\"max_retries\":1}")), "max_retries"},
+        {CREATE(SPEC(",\"restart\":{\"name\":\"on-failure\",\"max_retries\":-1}")), "max_retries"},
+        {CREATE(SPEC(",\"auto_remove\":true,\"restart\":{\"name\":\"always\"}")), "auto_remove"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         struct pl_record rec = {0};
@@ -229,6 +242,8 @@ static void make_full(struct pl_record *rec)
     rec->state = PL_RUNNING;
     rec->run = 3;
     rec->exit_code = 137;
+    rec->restarts = 4;
+    rec->is_stopped = true;
     (void)snprintf(rec->vm_uuid, sizeof(rec->vm_uuid), "11111111-2222-4333-8444-555555555555");
     (void)snprintf(rec->error, sizeof(rec->error), "said \"no\"\n");
     rec->n_endpoints = 1;
@@ -453,6 +468,58 @@ static void a_container_takes_its_qemu_logs_with_it_and_no_others(void **state)
     assert_int_equal(vic_file_remove_tree(dir, NULL), 0);
 }
 
+/* ---- restart policies ---- */
+
+static void test_who_runs_again(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *policy;
+        int exit_code;
+        unsigned restarts;
+        bool is_stopped, at_end, at_startup;
+    } rows[] = {
+        {"\"no\"", 1, 0, false, false, false},
+        {"\"always\"", 0, 99, false, true, true},
+        {"\"always\"", 1, 0, true, false, true},
+        {"\"unless-stopped\"", 0, 99, false, true, true},
+        {"\"unless-stopped\"", 1, 0, true, false, false},
+        {"\"on-failure\"", 0, 0, false, false, false},
+        {"\"on-failure\"", 1, 1000, false, true, true},
+        {"\"on-failure\"", 137, 0, true, false, false},
+        {"\"on-failure\",\"max_retries\":2", 1, 1, false, true, true},
+        {"\"on-failure\",\"max_retries\":2", 1, 2, false, false, false},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct pl_record rec = {0};
+        auto_free char *spec =
+            vic_xasprintf("{\"name\":\"c1\",\"image\":\"i\",\"spec\":{\"process\":{\"args\":"
+                          "[\"sh\"]},\"restart\":{\"name\":%s}}}",
+                          rows[i].policy);
+        assert_int_equal(create(spec, &rec, NULL), 0);
+        rec.exit_code = rows[i].exit_code;
+        rec.restarts = rows[i].restarts;
+        rec.is_stopped = rows[i].is_stopped;
+        assert_int_equal(pl_restart_is_wanted(&rec, false), rows[i].at_end);
+        assert_int_equal(pl_restart_is_wanted(&rec, true), rows[i].at_startup);
+        pl_record_release(&rec);
+    }
+}
+
+static void test_delays_double_to_a_minute(void **state)
+{
+    (void)state;
+    static const uint64_t want[] = {100,  200,   400,   800,   1600,  3200,
+                                    6400, 12800, 25600, 51200, 60000, 60000};
+    uint64_t ms = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+        ms = pl_restart_delay_ms(ms, PL_RESTART_RAN_LONG_NS - 1);
+        assert_int_equal(ms, want[i]);
+    }
+    assert_int_equal(pl_restart_delay_ms(ms, PL_RESTART_RAN_LONG_NS), 100);
+    assert_int_equal(pl_restart_delay_ms(ms, -1), 60000); /* the clock was set back */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -471,6 +538,8 @@ int main(void)
         cmocka_unit_test(test_guest_files),
         cmocka_unit_test(test_a_vm_has_room_for_its_container),
         cmocka_unit_test(test_domain_xml),
+        cmocka_unit_test(test_who_runs_again),
+        cmocka_unit_test(test_delays_double_to_a_minute),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

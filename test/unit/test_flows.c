@@ -11,10 +11,12 @@
 #include <cmocka.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "portlayer/execution/create_doc.h"
+#include "portlayer/execution/restart.h"
 #include "test/unit/fake_vm.h"
 #include "test/unit/storage_rpc.h"
 
@@ -851,6 +853,277 @@ static void test_the_vm_of_an_unreadable_record_is_kept(void **state)
     assert_int_equal(vic_file_exists(path), 1);
 }
 
+/* ---- restart policies ---- */
+
+#define ALWAYS ",\"restart\":{\"name\":\"always\"}"
+#define UNLESS_STOPPED ",\"restart\":{\"name\":\"unless-stopped\"}"
+#define ON_FAILURE ",\"restart\":{\"name\":\"on-failure\",\"max_retries\":2}"
+
+/* The clock is the test's: what waits is due now.  The delay it would have taken. */
+static uint64_t fire(struct pl_container *c)
+{
+    assert_int_equal(c->rec.state, PL_RESTARTING);
+    assert_true(uv_is_active((uv_handle_t *)&c->timer));
+    uint64_t ms = c->restart_delay_ms;
+    assert_true(uv_timer_get_due_in(&c->timer) <= ms);
+    (void)uv_timer_stop(&c->timer);
+    c->on_deadline(c);
+    assert_int_equal(c->rec.state, PL_STARTING);
+    return ms;
+}
+
+static void comes_up(struct pl_container *c)
+{
+    until(c->channel);
+    fake_tether_up(c);
+    assert_true(fake_answer(c, "/v1/hello", NULL, IDLE));
+    assert_true(fake_answer(c, "/v1/configure", NULL, "{}"));
+    assert_true(fake_answer(c, "/v1/start", NULL, "{}"));
+    assert_int_equal(c->rec.state, PL_RUNNING);
+}
+
+static void test_it_runs_again_with_delays_that_double(void **state)
+{
+    (void)state;
+    struct pl_container *c = running('a', ALWAYS);
+    struct rpc_stream *waiter = wait_for_end("ca");
+    c->rec.started_ns = vic_clock_wall_ns();
+    static const uint64_t want[] = {100, 200, 400};
+    for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+        end(c, 3);
+        assert_int_equal(c->rec.exit_code, 3);
+        assert_int_equal(c->rec.restarts, i + 1);
+        assert_int_equal(fire(c), want[i]);
+        assert_int_equal(c->rec.exit_code, 3); /* of the last run, until the next one runs */
+        comes_up(c);
+        assert_int_equal(c->rec.exit_code, 0);
+    }
+    assert_true(waiter->is_over); /* by the first end */
+    c->rec.started_ns -= PL_RESTART_RAN_LONG_NS;
+    end(c, 0);
+    assert_int_equal(fire(c), 100);
+    assert_int_equal(fake_count_events("die"), 4);
+    assert_int_equal(fake_count_events("start"), 3);
+    assert_int_equal(fake_count_events("stop"), 0);
+}
+
+static void test_retries_on_failure_are_counted(void **state)
+{
+    (void)state;
+    struct pl_container *c = running('a', ON_FAILURE);
+    for (unsigned i = 0; i < 2; i++) {
+        end(c, 1);
+        (void)fire(c);
+        comes_up(c);
+    }
+    end(c, 1);
+    assert_int_equal(c->rec.state, PL_EXITED);
+    assert_int_equal(c->rec.restarts, 2);
+    struct rpc_stream *start = post("start", "ca", NULL); /* counts anew */
+    comes_up(c);
+    assert_non_null(start->answer);
+    assert_int_equal(c->rec.restarts, 0);
+    end(c, 1);
+    (void)fire(c);
+    comes_up(c);
+    end(c, 0);
+    assert_int_equal(c->rec.state, PL_EXITED);
+}
+
+static void test_what_was_stopped_stays_down(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what, *body;
+    } rows[] = {
+        {"stop", "{}"}, {"signal", "{\"signal\":\"KILL\"}"}, {"signal", "{\"signal\":\"TERM\"}"}};
+    struct pl_container *c = running('a', ALWAYS);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        (void)post(rows[i].what, "ca", rows[i].body);
+        end(c, 137);
+        assert_int_equal(c->rec.state, PL_EXITED);
+        assert_true(c->rec.is_stopped);
+        (void)post("start", "ca", NULL);
+        comes_up(c);
+        assert_false(c->rec.is_stopped);
+    }
+    (void)post("signal", "ca", "{\"signal\":\"HUP\"}"); /* not meant to end it */
+    end(c, 129);
+    (void)fire(c);
+    comes_up(c);
+    struct rpc_stream *restart = post("restart", "ca", NULL);
+    end(c, 143);
+    comes_up(c);
+    assert_non_null(restart->answer);
+    end(c, 1);
+    (void)fire(c);
+}
+
+static void test_a_stop_ends_the_waiting(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what, *body;
+    } rows[] = {{"stop", NULL}, {"signal", "{\"signal\":\"KILL\"}"}};
+    struct pl_container *c = running('a', UNLESS_STOPPED);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        end(c, 5);
+        struct rpc_stream *waiter = wait_for_end("ca");
+        assert_false(waiter->is_over);
+        struct rpc_stream *st = post(rows[i].what, "ca", rows[i].body);
+        assert_non_null(st->answer);
+        assert_true(waiter->is_over);
+        assert_non_null(strstr(vic_buf_str(&waiter->out), "\"exit_code\":5"));
+        assert_int_equal(c->rec.state, PL_EXITED);
+        assert_true(c->rec.is_stopped);
+        assert_false(uv_is_active((uv_handle_t *)&c->timer));
+        (void)post("start", "ca", NULL);
+        comes_up(c);
+    }
+    assert_int_equal(fake_count_events("stop"), 1);
+}
+
+static void test_a_start_does_not_wait_and_counts_anew(void **state)
+{
+    (void)state;
+    struct pl_container *c = running('a', ALWAYS);
+    end(c, 1);
+    (void)fire(c);
+    comes_up(c);
+    end(c, 1);
+    assert_int_equal(c->rec.restarts, 2);
+    struct rpc_stream *start = post("start", "ca", NULL);
+    comes_up(c);
+    assert_non_null(start->answer);
+    assert_int_equal(c->rec.restarts, 0);
+    end(c, 1);
+    assert_int_equal(fire(c), 100);
+}
+
+static void test_what_waits_can_be_removed_by_force(void **state)
+{
+    (void)state;
+    struct pl_container *c = running('a', ALWAYS);
+    end(c, 1);
+    struct rpc_stream *rm = ask("DELETE", "/v1/containers/{ref}", "ca", NULL);
+    assert_int_equal(rm->err.kind, VIC_ERR_CONFLICT);
+    assert_non_null(strstr(rm->err.message, "is restarting"));
+    assert_int_equal(c->rec.state, PL_RESTARTING);
+    struct rpc_stream *force = remove_by_force("ca");
+    until(force->is_over);
+    assert_non_null(force->answer);
+    assert_null(container('a'));
+}
+
+static void test_removal_by_force_of_what_runs_begins_no_other_run(void **state)
+{
+    (void)state;
+    struct pl_container *c = running('a', ALWAYS);
+    struct rpc_stream *force = remove_by_force("ca");
+    fake_exit(c, 137);
+    assert_true(fake_answer(c, "/v1/ack", NULL, "{}"));
+    until(force->is_over);
+    assert_non_null(force->answer);
+    assert_null(container('a'));
+    assert_int_equal(fake.n_domains, 0);
+}
+
+static void test_a_restart_that_fails_is_tried_later(void **state)
+{
+    (void)state;
+    struct pl_container *c = running('a', ALWAYS);
+    end(c, 1);
+    assert_int_equal(fire(c), 100);
+    auto_json cJSON *doc = pl_container_to_json(c);
+    assert_true(json_bool(json_member(doc, "state"), "restarting", false));
+    until(c->channel);
+    pl_start_abort(c, "the test says so");
+    until(c->rec.state != PL_STARTING);
+    assert_int_equal(c->rec.exit_code, PL_CODE_NOT_STARTED);
+    assert_int_equal(fire(c), 200);
+    struct rpc_stream *st = post("stop", "ca", NULL); /* while it starts, which fails again */
+    until(c->channel);
+    pl_start_abort(c, "the test says so");
+    until(st->is_over);
+    assert_non_null(st->answer);
+    assert_int_equal(c->rec.state, PL_EXITED);
+    /* One that somebody asked for is not. */
+    struct rpc_stream *start = post("start", "ca", NULL);
+    until(c->channel);
+    pl_start_abort(c, "the test says so");
+    until(start->is_over);
+    assert_int_equal(c->rec.state, PL_EXITED);
+}
+
+static void reopen(void)
+{
+    until(w.loop.active_reqs.count == 0); /* the record is saved */
+    pl_execution_close(TAKE_PTR(w.pl.execution));
+    (void)virConnectClose(TAKE_PTR(w.conn));
+    open_execution();
+}
+
+static void test_what_waited_waits_on_after_our_restart(void **state)
+{
+    (void)state;
+    struct pl_container *c = running('a', ON_FAILURE);
+    end(c, 1);
+    (void)fire(c);
+    comes_up(c);
+    end(c, 1); /* its last try waits */
+    reopen();
+    c = container('a');
+    assert_int_equal(c->rec.restarts, 2);
+    assert_int_equal(fire(c), 100);
+    comes_up(c);
+}
+
+static void test_what_ended_meanwhile_runs_again(void **state)
+{
+    (void)state;
+    write_record('a', PL_RUNNING, ALWAYS);
+    write_record('b', PL_RUNNING, "");
+    write_record('c', PL_RUNNING, ON_FAILURE);
+    open_execution();
+    assert_int_equal(container('a')->rec.exit_code, 255); /* of another boot */
+    assert_int_equal(container('b')->rec.state, PL_EXITED);
+    (void)fire(container('a'));
+    comes_up(container('a'));
+    (void)fire(container('c'));
+    comes_up(container('c'));
+}
+
+static void test_what_is_down_at_startup(void **state)
+{
+    (void)state;
+    struct pl_container *c = running('a', UNLESS_STOPPED);
+    write_record('b', PL_EXITED, ALWAYS);
+    write_record('c', PL_EXITED, UNLESS_STOPPED);
+    write_record('d', PL_EXITED, ON_FAILURE); /* with 0 */
+    write_record('e', PL_CREATED, ALWAYS);
+    (void)post("stop", "ca", NULL);
+    end(c, 143);
+    reopen();
+    assert_int_equal(container('a')->rec.state, PL_EXITED);
+    (void)fire(container('b'));
+    (void)fire(container('c'));
+    assert_int_equal(container('d')->rec.state, PL_EXITED);
+    assert_int_equal(container('e')->rec.state, PL_CREATED);
+}
+
+static void test_a_stop_that_was_asked_for_is_remembered(void **state)
+{
+    (void)state;
+    (void)running('a', UNLESS_STOPPED);
+    (void)post("signal", "ca", "{\"signal\":\"TERM\"}");
+    reopen(); /* before the end */
+    char uuid[37];
+    uuid_of('a', uuid);
+    fake_domain_remove(uuid);
+    pl_run_vm_gone(container('a'));
+    assert_int_equal(container('a')->rec.state, PL_EXITED);
+}
+
 int main(void)
 {
     (void)setenv("UV_THREADPOOL_SIZE", "16", 1); /* as many workers as the program has */
@@ -886,6 +1159,18 @@ int main(void)
         FLOW(test_a_vm_found_without_room_is_tried_too),
         FLOW(test_a_restart_of_a_paused_container_keeps_it),
         FLOW(test_a_start_during_the_listing_is_not_taken_for_an_end),
+        FLOW(test_it_runs_again_with_delays_that_double),
+        FLOW(test_retries_on_failure_are_counted),
+        FLOW(test_what_was_stopped_stays_down),
+        FLOW(test_a_stop_ends_the_waiting),
+        FLOW(test_a_start_does_not_wait_and_counts_anew),
+        FLOW(test_what_waits_can_be_removed_by_force),
+        FLOW(test_removal_by_force_of_what_runs_begins_no_other_run),
+        FLOW(test_a_restart_that_fails_is_tried_later),
+        FLOW(test_what_waited_waits_on_after_our_restart),
+        FLOW(test_what_ended_meanwhile_runs_again),
+        FLOW(test_what_is_down_at_startup),
+        FLOW(test_a_stop_that_was_asked_for_is_remembered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,115 @@
+# Restart policies, on a VCH of this file's own: its daemons are killed.
+load common
+
+setup_file() {
+    . "$BATS_TEST_DIRNAME/../lib/vch.bash"
+    machine create --local --name again --iso "$VIC_ISO" >&2
+    VIC_HOST=$(vch_field .docker_host again)
+    export VIC_HOST
+    dk pull -q "$(image busybox)" >&2
+    dk tag "$(image busybox)" busybox
+}
+teardown_file() {
+    . "$BATS_TEST_DIRNAME/../lib/vch.bash"
+    machine delete --force --name again >&2
+}
+teardown() {
+    machine start --name again >&2
+    remove_all again-
+}
+
+field() { dk inspect -f "{{.$2}}" "$1"; } # NAME FIELD
+is_state() { [ "$(state "$1")" = "$2" ]; }
+has_restarted() { [ "$(field "$1" RestartCount)" -ge "$2" ]; } # NAME TIMES
+shows() { dk ps --filter "name=$1" --format '{{.Status}}' | grep -q "$2"; }
+actions() { # NAME
+    dk events --since 0 --until "$(date +%s.%N)" --filter "container=$1" --format '{{.Action}}' | xargs
+}
+record() { echo "$SUITE/vchs/again/containers/$(field "$1" Id)/container.json"; }
+
+@test "always: it runs again and again, says so, and a stop ends it" {
+    dk run -d --restart always --name again-always busybox sh -c 'echo run; exit 3'
+    wait_for 90 has_restarted again-always 3
+    wait_for 60 shows again-always '^Restarting (3) '
+    wait_for 60 is_state again-always "restarting 3"
+    equal "create start die start die start die" "$(actions again-always | cut -d ' ' -f 1-7)"
+    run dk exec again-always true
+    expect "is restarting, wait until the container is running"
+    run -1 dk attach again-always
+    expect restarting
+    run -0 api POST "/v1.50/containers/again-always/attach?stream=1&stdout=1"
+    equal 409 "${lines[-1]}"
+    expect "is restarting, wait until the container is running"
+    run -1 dk rm again-always
+    expect "container is restarting: stop the container before removing or force remove"
+    dk stop again-always
+    equal "exited" "$(field again-always State.Status)"
+    equal "false false" "$(field again-always State.Restarting) $(field again-always State.Running)"
+    dk start again-always
+    wait_for 60 has_restarted again-always 1
+    [ "$(field again-always RestartCount)" -le 2 ]
+    run -0 dk rm -f again-always
+}
+
+@test "on-failure: so many times, and not after success" {
+    dk run -d --restart on-failure:1 --name again-failure busybox sh -c 'echo run; exit 4'
+    dk run -d --restart on-failure --name again-success busybox sh -c 'echo run; [ -e /ran ] || { touch /ran; exit 1; }'
+    wait_for 60 is_state again-failure "exited 4"
+    equal 1 "$(field again-failure RestartCount)"
+    equal "run run" "$(dk logs again-failure | xargs)"
+    wait_for 60 is_state again-success "exited 0"
+    equal 1 "$(field again-success RestartCount)"
+    equal "on-failure 1" "$(field again-failure HostConfig.RestartPolicy.Name) $(field again-failure HostConfig.RestartPolicy.MaximumRetryCount)"
+}
+
+@test "kill is a wish for its end, another signal is none" {
+    dk run -d --restart unless-stopped --name again-kill busybox sh -c 'trap "exit 7" HUP; echo ready; while :; do sleep 0.1; done'
+    logged() { dk logs again-kill | grep -q ready; }
+    wait_for 60 logged
+    dk kill -s HUP again-kill
+    wait_for 60 has_restarted again-kill 1
+    wait_for 60 is_state again-kill "running 0"
+    dk kill again-kill
+    wait_for 60 is_state again-kill "exited 137"
+}
+
+@test "what ended while no daemon ran, and what went with its host, runs again; what was stopped does not" {
+    dk run -d --restart unless-stopped --name again-host busybox sleep 600
+    dk run -d --restart unless-stopped --name again-stopped busybox sleep 600
+    dk run -d --restart always --name again-waits busybox sh -c 'exit 1'
+    dk stop -t 0 again-stopped
+    wait_for 90 has_restarted again-waits 2
+    dk run -d --restart always --name again-alone busybox sh -c 'sleep 8; exit 1'
+    alone=vic-$(vch_field .id again)-$(field again-alone Id | cut -c1-12)
+    host=vic-$(vch_field .id again)-$(field again-host Id | cut -c1-12)
+    records=("$(record again-host)" "$(record again-alone)")
+    machine stop --name again
+    gone() { ! virsh -q -c qemu:///system list --name | grep -q "$1"; }
+    wait_for 60 gone "$alone"
+    virsh -q -c qemu:///system destroy "$host"
+    for file in "${records[@]}"; do
+        jq '.state.boot_id = "00000000-0000-4000-8000-000000000000"' "$file" >"$BATS_TEST_TMPDIR/record"
+        cp "$BATS_TEST_TMPDIR/record" "$file"
+    done
+    machine start --name again
+    wait_for 60 is_state again-host "running 0"
+    equal 1 "$(field again-host RestartCount)"
+    wait_for 60 has_restarted again-alone 1
+    wait_for 60 is_state again-alone "running 0"
+    wait_for 60 has_restarted again-waits 3
+    equal exited "$(field again-stopped State.Status)"
+}
+
+@test "policies that make no sense are refused with Docker's words" {
+    while read -r message body; do
+        run -0 api POST /v1.50/containers/create?name=again-bad -H 'Content-Type: application/json' \
+            -d "{\"Image\":\"busybox\",\"HostConfig\":$body}"
+        equal 400 "${lines[-1]}"
+        expect "${message//_/ }"
+    done <<'END'
+can't_create_'AutoRemove'_container_with_restart_policy {"AutoRemove":true,"RestartPolicy":{"Name":"always"}}
+maximum_retry_count_can_only_be_used_with_'on-failure' {"RestartPolicy":{"Name":"always","MaximumRetryCount":2}}
+maximum_retry_count_cannot_be_negative {"RestartPolicy":{"Name":"on-failure","MaximumRetryCount":-2}}
+unknown_policy_'sometimes' {"RestartPolicy":{"Name":"sometimes"}}
+END
+}
