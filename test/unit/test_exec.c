@@ -227,8 +227,6 @@ static int tear_down(void **state)
     if (guest.held)
         rpc_stream_cancel(guest.held); /* its peer is gone: only we hold it */
     assert_int_equal(x.execs.n, 0);
-    if (guest.held)
-        rpc_stream_cancel(guest.held);
     guest_goes();
     cJSON_Delete(guest.started);
     vic_buf_release(&guest.input);
