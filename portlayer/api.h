@@ -15,7 +15,7 @@
  *  GET  /v1/events?since_ns=N&until_ns=N&follow=0|1      stream of lines, one document each, in order:
  *        {"seq","time_ns","type":"container"|"image"|"network","action","id","attributes":{string:string}}
  *        Without since_ns only what happens from now on.  With until_ns in the past it ends by itself.
- *        Container actions: create start die stop kill restart rename destroy resize attach detach oom
+ *        Container actions: create start die stop kill restart update rename destroy resize attach detach oom
  *        pause unpause archive-path extract-to-dir exec_create exec_start exec_detach exec_die
  *        (die: attributes exit_code; kill: signal; rename: old_name;
  *        exec_*: exec_id, and exec_command or, of exec_die, exit_code).  Image: pull tag untag delete.
@@ -40,6 +40,8 @@
  *  POST /v1/containers/{ref}/unpause                            CONFLICT: is not paused
  *        A stop, and its stop signal, unpause it too; other signals wait, but for SIGKILL.
  *  POST /v1/containers/{ref}/resize  {"width","height"}         CONFLICT: does not run or has no terminal
+ *  POST /v1/containers/{ref}/restart-policy  as SPEC's restart, for runs that end from now on
+ *        CONFLICT: it is removed when it ends
  *  POST /v1/containers/{ref}/rename  {"name"}                   CONFLICT: taken
  *  GET  /v1/containers/{ref}/wait?condition=not-running|next-exit|removed
  *        stream: answered at once (so that the caller knows it is registered), then one line

@@ -9,6 +9,7 @@
 #include "lib/base/id.h"
 #include "lib/base/str.h"
 #include "personality/docker/confine.h"
+#include "personality/docker/convert.h"
 #include "personality/docker/fields.h"
 #include "personality/docker/intent.h"
 #include "personality/docker/text.h"
@@ -229,6 +230,16 @@ static void add_identity(cJSON *out, const cJSON *container)
         json_add_null(out, "ExecIDs");
 }
 
+/* As the creator said it, but for what can be updated. */
+static cJSON *host_json(const cJSON *container, const cJSON *said)
+{
+    cJSON *host = docker_fields_show(DOCKER_FIELD_HOST, said);
+    cJSON_ReplaceItemInObjectCaseSensitive(host, "RestartPolicy",
+                                           docker_restart_json(json_member(container, "spec")));
+    docker_confine_show(host);
+    return host;
+}
+
 cJSON *docker_inspect_json(const cJSON *container, bool with_size)
 {
     auto_json cJSON *said = docker_create_document(container);
@@ -239,9 +250,7 @@ cJSON *docker_inspect_json(const cJSON *container, bool with_size)
     add_command(out, container);
     add_state(out, json_member(container, "state"));
     add_identity(out, container);
-    cJSON *shown = docker_fields_show(DOCKER_FIELD_HOST, host);
-    docker_confine_show(shown);
-    json_add(out, "HostConfig", shown);
+    json_add(out, "HostConfig", host_json(container, host));
     cJSON *driver = json_add_obj(out, "GraphDriver");
     json_add_null(driver, "Data");
     json_add_str(driver, "Name", "qcow2");

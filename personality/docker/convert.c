@@ -218,7 +218,7 @@ static int check_config(cJSON *body, struct vic_err *err)
 
 /* ---- HostConfig --------------------------------------------------------------------------------------- */
 
-static int check_restart(const cJSON *host, struct vic_err *err)
+int docker_restart_check(const cJSON *host, struct vic_err *err)
 {
     static const char *const known[] = {"", "no", "always", "unless-stopped", "on-failure"};
     const cJSON *policy;
@@ -338,7 +338,7 @@ static int check_host(cJSON *body, struct vic_err *err)
         return vic_fail(err, VIC_ERR_INVALID, 0, "HostConfig: expected an object");
     bool flag;
     int r = docker_fields_check(host, DOCKER_FIELD_HOST, err);
-    if (r < 0 || (r = check_restart(host, err)) < 0 || (r = check_log(host, err)) < 0 ||
+    if (r < 0 || (r = docker_restart_check(host, err)) < 0 || (r = check_log(host, err)) < 0 ||
         (r = check_network_mode(host, err)) < 0 || (r = check_hosts(host, err)) < 0 ||
         (r = check_dns(host, err)) < 0 || (r = docker_size_check(host, "HostConfig", err)) < 0 ||
         (r = docker_confine_check(host, err)) < 0 ||
@@ -591,14 +591,25 @@ static void add_extra_hosts(cJSON *spec, const cJSON *hosts)
     }
 }
 
-static void add_restart(cJSON *spec, const cJSON *policy)
+cJSON *docker_restart_convert(const cJSON *host)
 {
+    const cJSON *policy = json_member(host, "RestartPolicy");
     const char *name = json_str(policy, "Name", "");
-    if (name[0] == '\0' || strcmp(name, "no") == 0)
-        return;
-    cJSON *restart = json_add_obj(spec, "restart");
+    if (name[0] == '\0')
+        return NULL;
+    cJSON *restart = json_new_obj();
     json_add_str(restart, "name", name);
     json_add_i64(restart, "max_retries", json_i64(policy, "MaximumRetryCount", 0));
+    return restart;
+}
+
+cJSON *docker_restart_json(const cJSON *spec)
+{
+    const cJSON *restart = json_member(spec, "restart");
+    cJSON *policy = json_new_obj();
+    json_add_str(policy, "Name", json_str(restart, "name", "no"));
+    json_add_i64(policy, "MaximumRetryCount", json_i64(restart, "max_retries", 0));
+    return policy;
 }
 
 static cJSON *new_spec(const struct docker_create *c)
@@ -620,7 +631,9 @@ static cJSON *new_spec(const struct docker_create *c)
     json_add_bool(spec, "auto_remove", json_bool(c->host_config, "AutoRemove", false));
     json_add(spec, "confine",
              docker_confine_spec(c->host_config, json_member(c->config, "Volumes")));
-    add_restart(spec, json_member(c->host_config, "RestartPolicy"));
+    cJSON *restart = docker_restart_convert(c->host_config);
+    if (restart)
+        json_add(spec, "restart", restart);
     return spec;
 }
 

@@ -23,6 +23,12 @@ int docker_convert_merge(const cJSON *body, const cJSON *image_config, struct do
 cJSON *docker_convert_request(const struct docker_create *c, const char *name, const char *image_id,
                               const char *ref, struct vic_err *err);
 
+/* The RestartPolicy of a HostConfig; and the port layer's document of it, NULL: it names none. */
+int docker_restart_check(const cJSON *host, struct vic_err *err);
+cJSON *docker_restart_convert(const cJSON *host);
+/* Back again, out of the port layer's spec. */
+cJSON *docker_restart_json(const cJSON *spec);
+
 /* Cmd, Entrypoint: an array of strings; one string becomes such an array. */
 int docker_command_check(cJSON *body, const char *member, struct vic_err *err);
 int docker_env_check(const cJSON *body, struct vic_err *err);

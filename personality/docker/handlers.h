@@ -11,6 +11,7 @@ void docker_container_inspect(struct docker_req *r);
 void docker_container_start(struct docker_req *r);
 void docker_container_stop(struct docker_req *r);
 void docker_container_restart(struct docker_req *r);
+void docker_container_update(struct docker_req *r);
 void docker_container_kill(struct docker_req *r);
 void docker_container_rename(struct docker_req *r);
 void docker_container_resize(struct docker_req *r);

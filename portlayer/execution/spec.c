@@ -185,32 +185,37 @@ static const char *const restart_names[] = {
     [PL_RESTART_ON_FAILURE] = "on-failure",
 };
 
-static int read_restart(const cJSON *doc, struct pl_spec *s, struct vic_err *err)
+int pl_restart_from_json(const cJSON *doc, const char *path, struct pl_restart *ret,
+                         struct vic_err *err)
 {
-    static const char path[] = "spec.restart";
     static const char *const members[] = {"name", "max_retries"};
-    const cJSON *restart = NULL;
     const char *name = NULL;
     int64_t max_retries = 0;
     size_t i = 0;
-    int r = json_get_obj(doc, "spec", "restart", &restart, err);
-    if (r < 0 || !restart)
-        return r;
-    if ((r = pl_check_members(restart, path, members, ARRAY_SIZE(members), err)) < 0 ||
-        (r = json_need_str(restart, path, "name", &name, err)) < 0 ||
-        (r = json_get_i64(restart, path, "max_retries", 0, INT32_MAX, &max_retries, err)) < 0)
+    int r;
+    if ((r = pl_check_members(doc, path, members, ARRAY_SIZE(members), err)) < 0 ||
+        (r = json_need_str(doc, path, "name", &name, err)) < 0 ||
+        (r = json_get_i64(doc, path, "max_retries", 0, INT32_MAX, &max_retries, err)) < 0)
         return r;
     while (i < ARRAY_SIZE(restart_names) && !vic_str_eq(restart_names[i], name))
         i++;
     if (i == ARRAY_SIZE(restart_names))
         return vic_fail(err, VIC_ERR_INVALID, 0, "%s.name: unknown policy '%.40s'", path, name);
-    s->restart.name = (enum pl_restart_name)i;
-    s->restart.max_retries = (unsigned)max_retries;
-    if (max_retries > 0 && s->restart.name != PL_RESTART_ON_FAILURE)
+    if (max_retries > 0 && i != PL_RESTART_ON_FAILURE)
         return vic_fail(err, VIC_ERR_INVALID, 0, "%s.max_retries: only with on-failure", path);
-    if (s->auto_remove && s->restart.name != PL_RESTART_NO)
-        return vic_fail(err, VIC_ERR_INVALID, 0, "%s: not together with auto_remove", path);
+    *ret = (struct pl_restart){(enum pl_restart_name)i, (unsigned)max_retries};
     return 0;
+}
+
+static int read_restart(const cJSON *doc, struct pl_spec *s, struct vic_err *err)
+{
+    const cJSON *restart = NULL;
+    int r = json_get_obj(doc, "spec", "restart", &restart, err);
+    if (r == 0 && restart)
+        r = pl_restart_from_json(restart, "spec.restart", &s->restart, err);
+    if (r == 0 && s->auto_remove && s->restart.name != PL_RESTART_NO)
+        r = invalid("restart", "not together with auto_remove", err);
+    return r;
 }
 
 static int read_spec(const cJSON *doc, struct pl_spec *s, struct vic_err *err)

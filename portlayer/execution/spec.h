@@ -47,6 +47,10 @@ void pl_spec_release(struct pl_spec *s);
 int pl_process_from_json(const cJSON *p, const char *path, bool is_first, struct pl_spec *s,
                          struct vic_err *err);
 
+/* {"name","max_retries"} of a restart policy. */
+int pl_restart_from_json(const cJSON *doc, const char *path, struct pl_restart *ret,
+                         struct vic_err *err);
+
 /* {"width","height"} of a terminal. */
 int pl_size_from_json(const cJSON *doc, const char *path, unsigned *ret_width, unsigned *ret_height,
                       struct vic_err *err);

@@ -100,6 +100,28 @@ record() { echo "$SUITE/vchs/again/containers/$(field "$1" Id)/container.json"; 
     equal exited "$(field again-stopped State.Status)"
 }
 
+@test "update changes the policy, and nothing else" {
+    dk run -d --name again-update busybox sh -c 'echo run; while ! [ -e /go ]; do sleep 0.1; done; rm /go; exit 2'
+    equal "no 0" "$(field again-update HostConfig.RestartPolicy.Name) $(field again-update HostConfig.RestartPolicy.MaximumRetryCount)"
+    equal again-update "$(dk update --restart on-failure:3 again-update)"
+    equal "on-failure 3" "$(field again-update HostConfig.RestartPolicy.Name) $(field again-update HostConfig.RestartPolicy.MaximumRetryCount)"
+    dk exec again-update touch /go
+    wait_for 60 has_restarted again-update 1
+    wait_for 60 is_state again-update "running 0"
+    dk update --restart no again-update
+    dk exec again-update touch /go
+    wait_for 60 is_state again-update "exited 2"
+    run -1 dk update --memory 128m again-update
+    expect "Memory is not served here"
+    run -1 dk update --restart always:2 again-update
+    expect "maximum retry count"
+    run -1 dk update --restart always again-none
+    expect "No such container: again-none"
+    dk create --rm --name again-rm busybox true
+    run -1 dk update --restart always again-rm
+    expect "Restart policy cannot be updated because AutoRemove is enabled for the container"
+}
+
 @test "policies that make no sense are refused with Docker's words" {
     while read -r message body; do
         run -0 api POST /v1.50/containers/create?name=again-bad -H 'Content-Type: application/json' \

@@ -410,7 +410,7 @@ static void test_the_restart_policy_of_the_request(void **state)
         {"{\"Name\":\"on-failure\",\"MaximumRetryCount\":3}",
          "{\"name\":\"on-failure\",\"max_retries\":3}"},
         {"{\"Name\":\"always\"}", "{\"name\":\"always\",\"max_retries\":0}"},
-        {"{\"Name\":\"no\"}", NULL},
+        {"{\"Name\":\"no\"}", "{\"name\":\"no\",\"max_retries\":0}"},
         {"{\"Name\":\"\"}", NULL},
         {"null", NULL},
     };

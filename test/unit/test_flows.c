@@ -1124,6 +1124,38 @@ static void test_a_stop_that_was_asked_for_is_remembered(void **state)
     assert_int_equal(container('a')->rec.state, PL_EXITED);
 }
 
+static void test_a_policy_can_be_changed(void **state)
+{
+    (void)state;
+    struct pl_container *c = running('a', "");
+    struct rpc_stream *st =
+        post("restart-policy", "ca", "{\"name\":\"on-failure\",\"max_retries\":1}");
+    assert_non_null(st->answer);
+    end(c, 1);
+    (void)fire(c);
+    comes_up(c);
+    assert_non_null(post("restart-policy", "ca", "{\"name\":\"no\"}")->answer);
+    end(c, 1);
+    assert_int_equal(c->rec.state, PL_EXITED);
+    assert_non_null(post("restart-policy", "ca", "{\"name\":\"always\"}")->answer);
+    reopen(); /* it is on record */
+    (void)fire(container('a'));
+    assert_int_equal(fake_count_events("update"), 3);
+    static const char *const bad[] = {"{}", "{\"name\":\"x\"}", "{\"name\":\"no\",\"x\":1}",
+                                      "{\"name\":\"always\",\"max_retries\":1}"};
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        assert_int_equal(post("restart-policy", "ca", bad[i])->err.kind, VIC_ERR_INVALID);
+}
+
+static void test_what_is_removed_at_its_end_has_no_policy(void **state)
+{
+    (void)state;
+    (void)running('a', ",\"auto_remove\":true");
+    struct rpc_stream *st = post("restart-policy", "ca", "{\"name\":\"always\"}");
+    assert_int_equal(st->err.kind, VIC_ERR_CONFLICT);
+    assert_non_null(post("restart-policy", "ca", "{\"name\":\"no\"}")->answer);
+}
+
 int main(void)
 {
     (void)setenv("UV_THREADPOOL_SIZE", "16", 1); /* as many workers as the program has */
@@ -1171,6 +1203,8 @@ int main(void)
         FLOW(test_what_ended_meanwhile_runs_again),
         FLOW(test_what_is_down_at_startup),
         FLOW(test_a_stop_that_was_asked_for_is_remembered),
+        FLOW(test_a_policy_can_be_changed),
+        FLOW(test_what_is_removed_at_its_end_has_no_policy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
