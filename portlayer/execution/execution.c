@@ -316,8 +316,9 @@ struct pl_execution_counts pl_execution_count(const struct pl_execution *x)
         n.total++;
         if (c->rec.state == PL_PAUSED)
             n.paused++;
-        else if (pl_state_has_vm(c->rec.state) && c->rec.state != PL_STARTING)
-            n.running++;
+        else if (c->rec.state == PL_RESTARTING ||
+                 (pl_state_has_vm(c->rec.state) && c->rec.state != PL_STARTING))
+            n.running++; /* what waits for its next run is as good as running */
         else
             n.stopped++;
     }

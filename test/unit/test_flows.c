@@ -1005,6 +1005,8 @@ static void test_what_waits_can_be_removed_by_force(void **state)
     (void)state;
     struct pl_container *c = running('a', ALWAYS);
     end(c, 1);
+    assert_int_equal(pl_execution_count(w.pl.execution).running,
+                     1); /* no VCH goes unforced with it */
     struct rpc_stream *rm = ask("DELETE", "/v1/containers/{ref}", "ca", NULL);
     assert_int_equal(rm->err.kind, VIC_ERR_CONFLICT);
     assert_non_null(strstr(rm->err.message, "is restarting"));
