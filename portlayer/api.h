@@ -16,7 +16,7 @@
  *        {"seq","time_ns","type":"container"|"image"|"network","action","id","attributes":{string:string}}
  *        Without since_ns only what happens from now on.  With until_ns in the past it ends by itself.
  *        Container actions: create start die stop kill restart update rename destroy resize attach detach oom
- *        pause unpause archive-path extract-to-dir exec_create exec_start exec_detach exec_die
+ *        pause unpause archive-path extract-to-dir export exec_create exec_start exec_detach exec_die
  *        (die: attributes exit_code; kill: signal; rename: old_name;
  *        exec_*: exec_id, and exec_command or, of exec_die, exit_code).  Image: pull tag untag delete.
  *        attributes hold the object's event_attributes, and for containers name.
@@ -63,6 +63,12 @@
  *        Unpacked into the directory P; answered when it is.  keep_kind: a directory is not replaced by
  *        something else, nor the other way round.  as_user: all becomes the property of the spec's user.
  *        NOT_FOUND; INVALID: P is no directory, or the archive is wrong; CONFLICT: does not run.
+ *  GET  /v1/containers/{ref}/processes -> {"memory_bytes"(of its VM),"processes":[{"pid","ppid","pgid","sid",
+ *        "uid","gid","state","tty","is_foreground","nice","priority","threads","age_ms","cpu_ms","vsz_bytes",
+ *        "rss_bytes","comm","args"}]}   as in /proc of its VM.  CONFLICT: does not run.  UNAVAILABLE: too many.
+ *  GET  /v1/containers/{ref}/export
+ *        stream: a tar of all that is on the container's disk, as it is read; no name begins with "/" or
+ *        "./".  CONFLICT: does not run.
  *
  *  EXECS: processes beside a container's own.  They end with its run at the latest, and are remembered,
  *  at most PL_EXECS_MAX of a container, until its next run begins or it is removed.  Where room is short,

@@ -337,6 +337,15 @@ void tether_copy_read(struct tether *t, struct rpc_stream *st)
         rpc_reply_error(st, &err);
 }
 
+void tether_copy_export(struct tether *t, struct rpc_stream *st)
+{
+    struct vic_err err;
+    const char *argv[] = {t->machine->copier, t->machine->root, "export", "/", NULL};
+    int r = check(t, "/", &err);
+    if (r < 0 || begin(t, st, false, argv, &err) < 0)
+        rpc_reply_error(st, &err);
+}
+
 void tether_copy_write(struct tether *t, struct rpc_stream *st)
 {
     struct vic_err err;

@@ -15,6 +15,8 @@ struct tether;
 
 /* GET ?path=&stat=0|1: answers st with a line of JSON and, without stat, a tar. */
 void tether_copy_read(struct tether *t, struct rpc_stream *st);
+/* GET: answers st with a tar of the whole disk. */
+void tether_copy_export(struct tether *t, struct rpc_stream *st);
 /* PUT ?path=&keep_kind=0|1&owner=USER: unpacks the stream's body. */
 void tether_copy_write(struct tether *t, struct rpc_stream *st);
 

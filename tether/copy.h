@@ -19,6 +19,8 @@ int copy_stat(const char *path, cJSON **ret_doc, struct vic_err *err);
 
 /* Writes the tree at path as a tar whose names begin with path's last component. */
 int copy_out(const char *path, int fd, struct vic_err *err);
+/* Writes what is in the directory at path, without itself; no name begins with "/" or "./". */
+int copy_export(const char *path, int fd, struct vic_err *err);
 
 struct copy_in_options {
     bool keeps_kind; /* a directory is not replaced by something else, nor the other way round */

@@ -1,8 +1,8 @@
 /*
- * tether-copy ROOT stat|out|in PATH [keep-kind] [owner=USER]
+ * tether-copy ROOT stat|out|in|export PATH [keep-kind] [owner=USER]
  *
- * stat and out write a line with copy_stat()'s document, out then the tar; in reads a tar.  Anything
- * that fails is told on stderr as {"kind","message"}, with exit status 1.
+ * stat and out write a line with copy_stat()'s document, out then the tar; in reads a tar; export writes
+ * one of what is in PATH.  Anything that fails is told on stderr as {"kind","message"}, with exit status 1.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -69,6 +69,8 @@ static int run(char *const *argv, struct vic_err *err)
     (void)umask(0);
     if (vic_str_eq(argv[2], "in"))
         return do_in(path, argv + 4, err);
+    if (vic_str_eq(argv[2], "export"))
+        return copy_export(path, STDOUT_FILENO, err);
     int r = do_stat(path, err);
     return r < 0 || vic_str_eq(argv[2], "stat") ? r : copy_out(path, STDOUT_FILENO, err);
 }
@@ -77,7 +79,7 @@ int main(int argc, char **argv)
 {
     struct vic_err err = {0};
     int r = argc >= 4 ? run(argv, &err)
-                      : vic_fail(&err, VIC_ERR_INVALID, 0, "usage: ROOT stat|out|in PATH");
+                      : vic_fail(&err, VIC_ERR_INVALID, 0, "usage: ROOT stat|out|in|export PATH");
     if (r == 0)
         return 0;
     auto_json cJSON *doc = json_new_obj();

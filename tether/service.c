@@ -8,6 +8,7 @@
 #include "lib/base/str.h"
 #include "tether/copies.h"
 #include "tether/exec.h"
+#include "tether/processes.h"
 #include "tether/tether.h"
 
 #define PROTOCOL 1
@@ -166,6 +167,24 @@ static void handle_copy_write(struct rpc_stream *st, void *arg)
     tether_copy_write(arg, st);
 }
 
+static void handle_export(struct rpc_stream *st, void *arg)
+{
+    tether_copy_export(arg, st);
+}
+
+static void handle_processes(struct rpc_stream *st, void *arg)
+{
+    const struct tether *t = arg;
+    struct vic_err err;
+    cJSON *doc = NULL;
+    int r = tether_is_alive(t) ? tether_processes("/proc", t->machine->cgroup_fd, &doc, &err)
+                               : vic_fail(&err, VIC_ERR_CONFLICT, 0, "nothing runs");
+    if (r < 0)
+        rpc_reply_error(st, &err);
+    else
+        rpc_reply_json(st, doc);
+}
+
 static int do_ack(struct tether *t, const cJSON *doc, struct vic_err *err)
 {
     static const char *const members[] = {"exit"};
@@ -204,6 +223,8 @@ const struct rpc_route tether_routes[] = {
     {"POST", "/v1/exec/{id}/resize", RPC_BODY_NONE_OR_JSON, handle_exec_resize},
     {"GET", "/v1/copy", RPC_BODY_NONE_OR_JSON, handle_copy_read},
     {"PUT", "/v1/copy", RPC_BODY_STREAM, handle_copy_write},
+    {"GET", "/v1/export", RPC_BODY_NONE_OR_JSON, handle_export},
+    {"GET", "/v1/processes", RPC_BODY_NONE_OR_JSON, handle_processes},
     {"POST", "/v1/ack", RPC_BODY_NONE_OR_JSON, handle_ack},
     {"POST", "/v1/shutdown", RPC_BODY_NONE_OR_JSON, handle_shutdown},
 };

@@ -27,6 +27,9 @@ void docker_container_logs(struct docker_req *r);
 /* archive.c: copies out of and into a container */
 void docker_archive_get(struct docker_req *r);
 void docker_archive_put(struct docker_req *r);
+/* export.c, top.c */
+void docker_container_export(struct docker_req *r);
+void docker_container_top(struct docker_req *r);
 
 /* prune.c */
 void docker_container_prune(struct docker_req *r);

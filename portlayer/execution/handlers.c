@@ -330,6 +330,8 @@ const struct rpc_route pl_execution_routes[] = {
     {"POST", "/v1/containers/{ref}/attach", RPC_BODY_STREAM, pl_attach_handle},
     {"GET", "/v1/containers/{ref}/archive", RPC_BODY_STREAM, pl_copy_out_handle},
     {"PUT", "/v1/containers/{ref}/archive", RPC_BODY_STREAM, pl_copy_in_handle},
+    {"GET", "/v1/containers/{ref}/export", RPC_BODY_STREAM, pl_export_handle},
+    {"GET", "/v1/containers/{ref}/processes", RPC_BODY_NONE_OR_JSON, pl_processes_handle},
     {"POST", "/v1/containers/{ref}/execs", RPC_BODY_NONE_OR_JSON, pl_exec_create_handle},
     {"GET", "/v1/execs/{id}", RPC_BODY_NONE_OR_JSON, pl_exec_get_handle},
     {"POST", "/v1/execs/{id}/start", RPC_BODY_NONE_OR_JSON, pl_exec_start_handle},

@@ -1,4 +1,4 @@
-/* /v1/containers/{ref}/archive: copies in and out of a container, done by its tether. */
+/* /v1/containers/{ref}/archive and export: copies in and out of a container, done by its tether. */
 #include <string.h>
 
 #include "lib/base/alloc.h"
@@ -69,4 +69,11 @@ void pl_copy_in_handle(struct rpc_stream *st, void *arg)
         vic_buf_addf(&path, "owner=%s&", owner);
     }
     pl_relay(st, c, "PUT", vic_buf_str(&path), "extract-to-dir");
+}
+
+void pl_export_handle(struct rpc_stream *st, void *arg)
+{
+    struct pl_container *c = find(st, arg);
+    if (c)
+        pl_relay(st, c, "GET", "/v1/export", "export");
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -19,6 +20,8 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
 #include "tether/copy.h"
+
+#define LARGE (200u << 10) /* bytes: more than a pipe holds */
 
 struct tree {
     char dir[32];
@@ -244,6 +247,59 @@ static void test_what_went_out_comes_in(void **state)
     assert_true(has(t, "/to/d/l", S_IFLNK));
 }
 
+static void test_an_export_names_what_is_below(void **state)
+{
+    const struct tree *t = *state;
+    make_dir(t, "/d");
+    make_dir(t, "/d/sub");
+    make_file(t, "/d/sub/.x", "1");
+    auto_free char *full = at(t, "/d");
+    auto_free char *tar = at(t, "/out.tar");
+    auto_close int fd = open(tar, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(copy_export(full, fd, NULL), 0);
+    auto_free char *names = names_in(tar);
+    assert_string_equal(names, " sub/ sub/.x");
+}
+
+/* The copy stands before a full pipe with its first file, and has read the names of all. */
+static void test_what_vanishes_meanwhile_is_left_out(void **state)
+{
+    const struct tree *t = *state;
+    static const char *const names[] = {"/d/a", "/d/b", "/d/c"};
+    auto_free char *data = vic_xalloc(LARGE + 1);
+    memset(data, 'x', LARGE);
+    make_dir(t, "/d");
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        make_file(t, names[i], data);
+    auto_free char *full = at(t, "/d");
+    auto_free char *tar = at(t, "/out.tar");
+    int fd[2];
+    assert_int_equal(pipe2(fd, O_CLOEXEC), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)close(fd[0]);
+        _exit(copy_export(full, fd[1], NULL) < 0);
+    }
+    (void)close(fd[1]);
+    auto_close int from = fd[0];
+    auto_close int to = open(tar, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    ssize_t n = read(from, data, 1);
+    assert_int_equal(n, 1);
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        auto_free char *file = at(t, names[i]);
+        assert_int_equal(unlink(file), 0);
+    }
+    do {
+        assert_int_equal(vic_file_write_all(to, data, (size_t)n), 0);
+        n = read(from, data, LARGE);
+    } while (n > 0);
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    auto_free char *packed = names_in(tar);
+    assert_int_equal(strlen(packed), strlen(" a"));
+}
+
 static void test_what_is_in_the_way_is_replaced(void **state)
 {
     const struct tree *t = *state;
@@ -332,6 +388,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_names_begin_with_what_was_asked_for, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_what_went_out_comes_in, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_an_export_names_what_is_below, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_vanishes_meanwhile_is_left_out, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_in_the_way_is_replaced, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_kinds_are_kept_when_asked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_names_that_lead_out_are_refused, set_up, tear_down),

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -25,6 +26,7 @@
 #include "personality/docker/keys.h"
 #include "personality/docker/moment.h"
 #include "personality/docker/mux.h"
+#include "personality/docker/ps.h"
 #include "personality/docker/router.h"
 #include "personality/docker/text.h"
 #include "personality/docker/version.h"
@@ -683,9 +685,100 @@ static void test_keys_have_dockers_names(void **state)
     assert_int_equal(strlen(keys.hex), 2 * PL_DETACH_KEYS_MAX);
 }
 
+/* ---- ps ---------------------------------------------------------------------------------------------------- */
+
+static cJSON *ps_document(void)
+{
+    return cJSON_Parse(
+        "{\"memory_bytes\":1000000,\"processes\":["
+        "{\"pid\":40,\"ppid\":1,\"sid\":40,\"uid\":0,\"gid\":0,\"state\":\"S\",\"tty\":\"pts/0\","
+        "\"is_foreground\":true,\"nice\":0,\"threads\":2,\"age_ms\":100000,\"cpu_ms\":50000,"
+        "\"vsz_bytes\":4096,\"rss_bytes\":125000,\"comm\":\"sh\",\"args\":\"sh -c x\"},"
+        "{\"pid\":41,\"ppid\":40,\"sid\":40,\"uid\":1000,\"gid\":5,\"state\":\"Z\",\"tty\":\"\","
+        "\"nice\":5,\"threads\":1,\"age_ms\":90061000,\"cpu_ms\":90061000,\"comm\":\"x\",\"args\":\"\"}]}");
+}
+
+static void test_ps_prints_what_was_asked_for(void **state)
+{
+    (void)state;
+    (void)setenv("TZ", "UTC", 1);
+    tzset();
+    static const char *const rows[][3] = {
+        {"-ef", "UID,PID,PPID,C,STIME,TTY,TIME,CMD", "root,40,1,50,11:58,pts/0,00:00:50,sh -c x"},
+        {"-e -f", "UID,PID,PPID,C,STIME,TTY,TIME,CMD", "root,40,1,50,11:58,pts/0,00:00:50,sh -c x"},
+        {"aux", "USER,PID,%CPU,%MEM,VSZ,RSS,TTY,STAT,START,TIME,COMMAND",
+         "root,40,50.0,12.5,4,122,pts/0,Ssl+,11:58,0:50,sh -c x"},
+        {"-A", "PID,TTY,TIME,CMD", "40,pts/0,00:00:50,sh"},
+        {"ax", "PID,TTY,STAT,TIME,COMMAND", "40,pts/0,Ssl+,0:50,sh -c x"},
+        {"-o pid,etime -o uid", "PID,ELAPSED,UID", "40,01:40,0"},
+        {"-eopid,comm,nlwp", "PID,COMMAND,NLWP", "40,sh,2"},
+        {"axo pid,tty", "PID,TT", "40,pts/0"},
+    };
+    auto_json cJSON *doc = ps_document();
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct docker_ps ps;
+        assert_int_equal(docker_ps_parse(rows[i][0], &ps, NULL), 0);
+        auto_json cJSON *out = docker_ps_json(&ps, doc, 1767268800); /* 2026-01-01 12:00 */
+        for (int k = 0; k < 2; k++) {
+            auto_strv char **want = vic_strv_split(rows[i][1 + k], ',');
+            const cJSON *had = json_member(out, k ? "Processes" : "Titles");
+            had = k ? cJSON_GetArrayItem(had, 0) : had;
+            assert_int_equal(cJSON_GetArraySize(had), vic_strv_len(want));
+            for (int n = 0; want[n]; n++)
+                assert_string_equal(cJSON_GetArrayItem(had, n)->valuestring, want[n]);
+        }
+    }
+}
+
+static void test_ps_of_the_dead_and_the_old(void **state)
+{
+    (void)state;
+    static const char *const want[] = {"41", "1000",  "?", "[x] <defunct>", "1-01:01:01", "2025",
+                                       "99", "100.0", "ZN"};
+    struct docker_ps ps;
+    auto_json cJSON *doc = ps_document();
+    assert_int_equal(docker_ps_parse("-o pid,user,tt,args,etime,stime,c,pcpu,stat", &ps, NULL), 0);
+    auto_json cJSON *out = docker_ps_json(&ps, doc, 1767268800 + 3600);
+    const cJSON *row = cJSON_GetArrayItem(json_member(out, "Processes"), 1);
+    for (size_t i = 0; i < ARRAY_SIZE(want); i++)
+        assert_string_equal(cJSON_GetArrayItem(row, (int)i)->valuestring, want[i]);
+}
+
+static void test_ps_refuses_by_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *args;
+        enum vic_err_kind kind;
+        const char *says;
+    } rows[] = {
+        {"-o user", VIC_ERR_INVALID, "Couldn't find PID field"},
+        {"-o", VIC_ERR_INVALID, "needs a list"},
+        {"-", VIC_ERR_INVALID, "'-'"},
+        {"-o pid,pid", VIC_ERR_INVALID, "'pid' is given twice"},
+        {"-o pid -f", VIC_ERR_INVALID, "conflicting"},
+        {"-o pid,_uid", VIC_ERR_INVALID, "'_uid'"},
+        {"-o pid=", VIC_ERR_UNIMPLEMENTED, "'pid='"},
+        {"-o pid,wchan", VIC_ERR_UNIMPLEMENTED, "'wchan'"},
+        {"-efH", VIC_ERR_UNIMPLEMENTED, "'-efH'"},
+        {"--forest", VIC_ERR_UNIMPLEMENTED, "'--forest'"},
+        {"auxf", VIC_ERR_UNIMPLEMENTED, "'auxf'"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct docker_ps ps;
+        struct vic_err err = {0};
+        assert_true(docker_ps_parse(rows[i].args, &ps, &err) < 0);
+        assert_int_equal(err.kind, rows[i].kind);
+        assert_non_null(strstr(err.message, rows[i].says));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ps_prints_what_was_asked_for),
+        cmocka_unit_test(test_ps_of_the_dead_and_the_old),
+        cmocka_unit_test(test_ps_refuses_by_name),
         cmocka_unit_test(test_every_route_finds_itself),
         cmocka_unit_test(test_names_may_hold_slashes),
         cmocka_unit_test(test_paths_are_cleaned),

@@ -7,8 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -20,6 +22,7 @@
 #include "tether/command.h"
 #include "tether/env.h"
 #include "tether/output.h"
+#include "tether/processes.h"
 #include "tether/spec.h"
 #include "tether/user.h"
 
@@ -326,10 +329,82 @@ static void test_output_stops_its_sources_and_loses_nothing(void **state)
     tether_loop_release(&loop);
 }
 
+/* ---- processes ---- */
+
+static void test_processes_are_told_from_proc(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/test_tether.XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    auto_free char *list = vic_xasprintf("%s/cgroup.procs", dir);
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)execlp("sleep", "a (b) 1\n", "600", (char *)NULL);
+        _exit(1);
+    }
+    auto_free char *comm = vic_xasprintf("/proc/%d/comm", pid);
+    auto_free char *name = NULL;
+    do { /* until it has become what it is to be */
+        free(TAKE_PTR(name));
+        assert_int_equal(vic_file_read(comm, 64, &name, NULL, NULL), 0);
+    } while (strcmp(name, "sleep\n") != 0);
+    auto_free char *text = vic_xasprintf("%d\n%d\n0\n../1\n2147483647\n", getpid(), pid);
+    assert_int_equal(vic_file_replace(list, text, strlen(text), 0600, NULL), 0);
+    auto_close int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    auto_json cJSON *doc = NULL;
+    assert_int_equal(tether_processes("/proc", fd, &doc, NULL), 0);
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0);
+    assert_true(json_i64(doc, "memory_bytes", 0) > 1 << 20);
+    const cJSON *processes = json_member(doc, "processes");
+    assert_int_equal(cJSON_GetArraySize(processes), 2);
+    const cJSON *me = cJSON_GetArrayItem(processes, 0);
+    const cJSON *child = cJSON_GetArrayItem(processes, 1);
+    assert_string_equal(json_str(child, "args", ""), "a (b) 1? 600");
+    assert_int_equal(json_i64(child, "pid", 0), pid);
+    assert_int_equal(json_i64(child, "ppid", 0), getpid());
+    assert_int_equal(json_i64(child, "sid", 0), getsid(0));
+    assert_int_equal(json_i64(child, "uid", -1), geteuid());
+    assert_int_equal(json_i64(child, "gid", -1), getegid());
+    assert_int_equal(json_i64(child, "threads", 0), 1);
+    assert_true(json_i64(me, "age_ms", -1) < 600000);
+    assert_true(json_i64(me, "rss_bytes", 0) >= 4096);
+    assert_string_equal(json_str(me, "state", ""), "R");
+    assert_int_equal(vic_file_remove_tree(dir, NULL), 0);
+}
+
+/* A folder that is no /proc, and files in it that a kernel would not write. */
+static void test_processes_that_cannot_be_read_are_left_out(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/test_tether.XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    static const char *const files[][2] = {
+        {"cgroup.procs", "1\n2\n3\nx\n\n"},
+        {"2/stat", "2 (cut"},
+        {"3/stat", "3 (x) S 1 1 1 0"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+        auto_free char *path = vic_xasprintf("%s/%s", dir, files[i][0]);
+        auto_free char *folder = vic_xstrndup(path, (size_t)(strrchr(path, '/') - path));
+        assert_int_equal(vic_file_mkdir_p(folder, 0700, NULL), 0);
+        assert_int_equal(vic_file_replace(path, files[i][1], strlen(files[i][1]), 0600, NULL), 0);
+    }
+    auto_close int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    auto_json cJSON *doc = NULL;
+    assert_int_equal(tether_processes(dir, fd, &doc, NULL), 0);
+    assert_int_equal(cJSON_GetArraySize(json_member(doc, "processes")), 0);
+    struct vic_err err = {0};
+    assert_true(tether_processes("/nowhere", fd, &doc, &err) < 0);
+    assert_int_equal(vic_file_remove_tree(dir, NULL), 0);
+}
+
 int main(void)
 {
     (void)signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_processes_are_told_from_proc),
+        cmocka_unit_test(test_processes_that_cannot_be_read_are_left_out),
         cmocka_unit_test(test_user_names_and_numbers),
         cmocka_unit_test(test_user_errors_in_dockers_words),
         cmocka_unit_test(test_user_hostile_files),

@@ -1,0 +1,63 @@
+# What one sees of a running container from outside: its processes, its whole disk.
+load common
+
+setup_file() {
+    dk run -d --name watch-main busybox sleep 3600
+}
+teardown_file() {
+    dk rm -f watch-main
+}
+teardown() { remove_all watch-x; }
+
+sh_in() { dk exec watch-main sh -c "$1"; }
+
+@test "an export is what the container's own find sees, and the container's name for it" {
+    cd "$BATS_TEST_TMPDIR"
+    sh_in 'mkdir -p /var/tmp/a/b && echo 1 >/var/tmp/a/b/.c && ln -s b /var/tmp/a/l && ln /var/tmp/a/b/.c /var/tmp/a/h'
+    dk export -o all.tar watch-main
+    # Docker's mounts and the files laid over the image's are not on the disk.
+    sh_in 'find / -xdev' | grep -vE '^/((dev|proc|sys)|etc/(hosts|hostname|resolv.conf))?$' | sed 's|^/||' | sort >found
+    tar -tf all.tar | sed 's|/$||' | grep -vE '^((dev|proc|sys)|etc/(hosts|hostname|resolv.conf))$' | sort >exported
+    diff found exported
+    mkdir x && tar -xf all.tar -C x var/tmp/a
+    equal 1 "$(cat x/var/tmp/a/l/.c)"
+    [ x/var/tmp/a/h -ef x/var/tmp/a/b/.c ]
+    [ "$(tar -tf all.tar | grep -c '^[./]')" = 0 ]
+}
+
+@test "top lists what runs, as ps would" {
+    sh_in 'sleep 1234 & sleep 0' # outlives its exec
+    run -0 dk top watch-main
+    [[ ${lines[0]} =~ ^UID\ +PID\ +PPID\ +C\ +STIME\ +TTY\ +TIME\ +CMD$ ]]
+    [[ $output =~ root\ +[0-9]+\ +[0-9]+\ +[0-9]+\ +[0-9:]+\ +\?\ +00:00:0[0-9]\ +"sleep 3600" ]]
+    equal 2 "$(dk top watch-main -o pid,args | grep -c 'sleep [13]')"
+    run -0 dk top watch-main aux
+    [[ ${lines[0]} =~ ^USER\ +PID\ +%CPU\ +%MEM\ +VSZ\ +RSS\ +TTY\ +STAT\ +START\ +TIME\ +COMMAND$ ]]
+    equal 3 "${#lines[@]}"
+    run -1 dk top watch-main -o comm
+    expect "Couldn't find PID field"
+    run -1 dk top watch-main -H
+    expect "'-H' of ps is not served here"
+}
+
+@test "a client of an export that stalls or leaves costs nothing" {
+    sh_in 'head -c 20000000 /dev/urandom >/var/tmp/large'
+    for _ in $(seq 16); do # as many as may be at once
+        curl -sN --unix-socket "${VIC_HOST#unix://}" --limit-rate 1k -m 3 -o /dev/null \
+            "http://d/v1.50/containers/watch-main/export" 3>&- &
+    done
+    wait
+    equal "$(sh_in 'sha256sum </var/tmp/large')" "$(dk export watch-main | tar -xOf - var/tmp/large | sha256sum)"
+}
+
+@test "of a container that does not run, or is not there, it says so" {
+    dk create --name watch-x-created busybox true
+    for what in export top; do
+        run -0 api GET "/v1.50/containers/watch-x-created/$what"
+        equal 409 "${lines[-1]}"
+        expect "is not running"
+        run -0 api GET "/v1.50/containers/watch-none/$what"
+        equal 404 "${lines[-1]}"
+        expect "No such container: watch-none"
+    done
+}
