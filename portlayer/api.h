@@ -66,6 +66,10 @@
  *  GET  /v1/containers/{ref}/processes -> {"memory_bytes"(of its VM),"processes":[{"pid","ppid","pgid","sid",
  *        "uid","gid","state","tty","is_foreground","nice","priority","threads","age_ms","cpu_ms","vsz_bytes",
  *        "rss_bytes","comm","args"}]}   as in /proc of its VM.  CONFLICT: does not run.  UNAVAILABLE: too many.
+ *  GET  /v1/containers/{ref}/stats -> {"id","name"} and, of one that runs, {"read_at","guest":{"clock_ns","cpus",
+ *        "cpu":{as cgroup v2's cpu.stat},"memory":{"usage","limit","stats":{as memory.stat}},"pids":{"current",
+ *        "limit"},"io":[{"major","minor","read_bytes","written_bytes"}],"networks":{name:{"rx_bytes","rx_packets",
+ *        "rx_errors","rx_dropped", the same of tx}}},"vm":{"cpu_ns","rss_bytes"}(of the hypervisor process)}
  *  GET  /v1/containers/{ref}/export
  *        stream: a tar of all that is on the container's disk, as it is read; no name begins with "/" or
  *        "./".  CONFLICT: does not run.

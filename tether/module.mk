@@ -3,7 +3,7 @@ LIBS += guest
 guest_DIR := tether
 guest_SRC := boot.c bounds.c caps.c child.c command.c copies.c device.c devices.c env.c exec.c \
     init.c input.c loop.c machine.c mounts.c net.c nodes.c output.c port.c process.c processes.c \
-    service.c spec.c tether.c user.c
+    service.c spec.c stats.c tether.c user.c
 PRIVATE_PROGS += tether
 tether_DIR := tether
 tether_SRC := main.c

@@ -9,6 +9,7 @@
 #include "tether/copies.h"
 #include "tether/exec.h"
 #include "tether/processes.h"
+#include "tether/stats.h"
 #include "tether/tether.h"
 
 #define PROTOCOL 1
@@ -185,6 +186,17 @@ static void handle_processes(struct rpc_stream *st, void *arg)
         rpc_reply_json(st, doc);
 }
 
+static void handle_stats(struct rpc_stream *st, void *arg)
+{
+    const struct tether *t = arg;
+    struct vic_err err;
+    cJSON *doc = NULL;
+    if (tether_stats("/proc", t->machine->cgroup_fd, &doc, &err) < 0)
+        rpc_reply_error(st, &err);
+    else
+        rpc_reply_json(st, doc);
+}
+
 static int do_ack(struct tether *t, const cJSON *doc, struct vic_err *err)
 {
     static const char *const members[] = {"exit"};
@@ -223,6 +235,7 @@ const struct rpc_route tether_routes[] = {
     {"POST", "/v1/exec/{id}/resize", RPC_BODY_NONE_OR_JSON, handle_exec_resize},
     {"GET", "/v1/copy", RPC_BODY_NONE_OR_JSON, handle_copy_read},
     {"PUT", "/v1/copy", RPC_BODY_STREAM, handle_copy_write},
+    {"GET", "/v1/stats", RPC_BODY_NONE_OR_JSON, handle_stats},
     {"GET", "/v1/export", RPC_BODY_NONE_OR_JSON, handle_export},
     {"GET", "/v1/processes", RPC_BODY_NONE_OR_JSON, handle_processes},
     {"POST", "/v1/ack", RPC_BODY_NONE_OR_JSON, handle_ack},

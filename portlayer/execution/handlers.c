@@ -331,6 +331,7 @@ const struct rpc_route pl_execution_routes[] = {
     {"GET", "/v1/containers/{ref}/archive", RPC_BODY_STREAM, pl_copy_out_handle},
     {"PUT", "/v1/containers/{ref}/archive", RPC_BODY_STREAM, pl_copy_in_handle},
     {"GET", "/v1/containers/{ref}/export", RPC_BODY_STREAM, pl_export_handle},
+    {"GET", "/v1/containers/{ref}/stats", RPC_BODY_NONE_OR_JSON, pl_stats_handle},
     {"GET", "/v1/containers/{ref}/processes", RPC_BODY_NONE_OR_JSON, pl_processes_handle},
     {"POST", "/v1/containers/{ref}/execs", RPC_BODY_NONE_OR_JSON, pl_exec_create_handle},
     {"GET", "/v1/execs/{id}", RPC_BODY_NONE_OR_JSON, pl_exec_get_handle},

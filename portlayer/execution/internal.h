@@ -196,6 +196,7 @@ void pl_copy_out_handle(struct rpc_stream *st, void *arg);
 void pl_copy_in_handle(struct rpc_stream *st, void *arg);
 void pl_export_handle(struct rpc_stream *st, void *arg);
 void pl_processes_handle(struct rpc_stream *st, void *arg);
+void pl_stats_handle(struct rpc_stream *st, void *arg);
 void pl_execs_tether_up(struct pl_container *c); /* what waits may start */
 void pl_execs_run_ends(struct pl_container *c);
 void pl_execs_drop(struct pl_container *c);

@@ -1,4 +1,4 @@
-# What one sees of a running container from outside: its processes, its whole disk.
+# What one sees of a running container from outside: its processes, what it uses, its whole disk.
 load common
 
 setup_file() {
@@ -26,7 +26,7 @@ sh_in() { dk exec watch-main sh -c "$1"; }
 }
 
 @test "top lists what runs, as ps would" {
-    sh_in 'sleep 1234 & sleep 0' # outlives its exec
+    sh_in 'sleep 1234 & echo $! >/var/tmp/sleeper' # outlives its exec
     run -0 dk top watch-main
     [[ ${lines[0]} =~ ^UID\ +PID\ +PPID\ +C\ +STIME\ +TTY\ +TIME\ +CMD$ ]]
     [[ $output =~ root\ +[0-9]+\ +[0-9]+\ +[0-9]+\ +[0-9:]+\ +\?\ +00:00:0[0-9]\ +"sleep 3600" ]]
@@ -34,10 +34,48 @@ sh_in() { dk exec watch-main sh -c "$1"; }
     run -0 dk top watch-main aux
     [[ ${lines[0]} =~ ^USER\ +PID\ +%CPU\ +%MEM\ +VSZ\ +RSS\ +TTY\ +STAT\ +START\ +TIME\ +COMMAND$ ]]
     equal 3 "${#lines[@]}"
+    sh_in 'kill $(cat /var/tmp/sleeper)'
     run -1 dk top watch-main -o comm
     expect "Couldn't find PID field"
     run -1 dk top watch-main -H
     expect "'-H' of ps is not served here"
+}
+
+@test "stats are those of the container: CPU, memory, processes, disk, network" {
+    equal "0.00% 1" "$(dk stats --no-stream --format '{{.CPUPerc}} {{.PIDs}}' watch-main | sed 's/^0\.[0-9]*/0.00/')"
+    memory() { api GET "/v1.50/containers/watch-main/stats?stream=0&one-shot=1" | head -1 | jq .memory_stats.usage; }
+    before=$(memory)
+    sh_in 'head -c 50000000 /dev/zero >/dev/shm/x; (while :; do :; done) & echo $! >/var/tmp/busy'
+    grown=$(($(memory) - before))
+    [ "$grown" -gt 48000000 ] && [ "$grown" -lt 60000000 ]
+    run -0 api GET "/v1.50/containers/watch-main/stats?stream=0"
+    sh_in 'kill $(cat /var/tmp/busy); rm /dev/shm/x'
+    doc=${lines[0]}
+    jq -e '(.cpu_stats.cpu_usage.total_usage - .precpu_stats.cpu_usage.total_usage)
+        / (.cpu_stats.system_cpu_usage - .precpu_stats.system_cpu_usage) * .cpu_stats.online_cpus
+        | . > 0.8 and . < 1.05' <<<"$doc"
+    jq -e '.pids_stats.current == 2 and .pids_stats.limit > 100 and .name == "/watch-main"' <<<"$doc"
+    jq -e '.memory_stats.stats.shmem >= 50000000 and .memory_stats.limit > .memory_stats.usage' <<<"$doc"
+    jq -e '[.blkio_stats.io_service_bytes_recursive[] | select(.op == "read").value] | add > 0' <<<"$doc"
+    jq -e '.networks.eth0.tx_packets > 0 and .vm_stats.memory_usage > .memory_stats.usage' <<<"$doc"
+    run -0 api GET "/v1.50/containers/watch-main/stats?one-shot=1"
+    equal 400 "${lines[-1]}"
+}
+
+@test "a stream of stats goes on until its client leaves, and follows what starts" {
+    run -28 curl -sN -m 4 --unix-socket "${VIC_HOST#unix://}" "http://d/v1.50/containers/watch-main/stats"
+    [ "${#lines[@]}" -ge 2 ]
+    jq -e '.preread != "0001-01-01T00:00:00Z"' <<<"${lines[1]}"
+    timeout 60 "$DOCKER" -H "$VIC_HOST" stats >"$BATS_TEST_TMPDIR/all" 3>&- &
+    stats=$!
+    wait_for 20 grep -q watch-main "$BATS_TEST_TMPDIR/all"
+    dk run -d --name watch-x-late busybox sleep 600
+    wait_for 20 grep -q watch-x-late "$BATS_TEST_TMPDIR/all"
+    kill "$stats"
+    dk create --name watch-x-not busybox true
+    equal "0.00% 0B / 0B" "$(dk stats --no-stream --format '{{.CPUPerc}} {{.MemUsage}}' watch-x-not)"
+    run -0 api GET "/v1.50/containers/watch-none/stats"
+    equal 404 "${lines[-1]}"
 }
 
 @test "a client of an export that stalls or leaves costs nothing" {
@@ -52,7 +90,7 @@ sh_in() { dk exec watch-main sh -c "$1"; }
 
 @test "of a container that does not run, or is not there, it says so" {
     dk create --name watch-x-created busybox true
-    for what in export top; do
+    for what in export top; do # stats of it are zeros
         run -0 api GET "/v1.50/containers/watch-x-created/$what"
         equal 409 "${lines[-1]}"
         expect "is not running"

@@ -28,6 +28,7 @@
 #include "personality/docker/mux.h"
 #include "personality/docker/ps.h"
 #include "personality/docker/router.h"
+#include "personality/docker/stats_doc.h"
 #include "personality/docker/text.h"
 #include "personality/docker/version.h"
 
@@ -773,9 +774,64 @@ static void test_ps_refuses_by_name(void **state)
     }
 }
 
+/* ---- stats ------------------------------------------------------------------------------------------------- */
+
+static void test_stats_in_dockers_form(void **state)
+{
+    (void)state;
+    auto_json cJSON *before = cJSON_Parse(
+        "{\"read_at\":\"then\",\"guest\":{\"clock_ns\":1000,\"cpus\":2,\"cpu\":{\"usage_usec\":3}}}");
+    auto_json cJSON *sample = cJSON_Parse(
+        "{\"id\":\"c0\",\"name\":\"n\",\"read_at\":\"now\",\"guest\":{\"clock_ns\":5000,\"cpus\":2,"
+        "\"cpu\":{\"usage_usec\":7,\"user_usec\":4,\"system_usec\":3},"
+        "\"memory\":{\"usage\":100,\"limit\":200,\"stats\":{\"file\":5,\"b\\nad\":6,\"odd\":\"x\","
+        "\"neg\":-1}},\"pids\":{\"current\":2,\"limit\":9},"
+        "\"io\":[{\"major\":254,\"minor\":1,\"read_bytes\":10,\"written_bytes\":-20}],"
+        "\"networks\":{\"eth0\":{\"rx_bytes\":7},\"../x\":{}}},"
+        "\"vm\":{\"cpu_ns\":11,\"rss_bytes\":12}}");
+    static const char expected[] =
+        "{\"name\":\"/n\",\"id\":\"c0\",\"os_type\":\"linux\",\"read\":\"now\",\"preread\":\"then\","
+        "\"cpu_stats\":{\"cpu_usage\":{\"total_usage\":7000,\"usage_in_kernelmode\":3000,"
+        "\"usage_in_usermode\":4000},\"system_cpu_usage\":10000,\"online_cpus\":2,"
+        "\"throttling_data\":{\"periods\":0,\"throttled_periods\":0,\"throttled_time\":0}},"
+        "\"precpu_stats\":{\"cpu_usage\":{\"total_usage\":3000,\"usage_in_kernelmode\":0,"
+        "\"usage_in_usermode\":0},\"system_cpu_usage\":2000,\"online_cpus\":2,"
+        "\"throttling_data\":{\"periods\":0,\"throttled_periods\":0,\"throttled_time\":0}},"
+        "\"memory_stats\":{\"usage\":100,\"limit\":200,\"stats\":{\"file\":5,\"neg\":0}},"
+        "\"blkio_stats\":{\"io_service_bytes_recursive\":["
+        "{\"major\":254,\"minor\":1,\"op\":\"read\",\"value\":10},"
+        "{\"major\":254,\"minor\":1,\"op\":\"write\",\"value\":0}],"
+        "\"io_serviced_recursive\":null,\"io_queue_recursive\":null,"
+        "\"io_service_time_recursive\":null,\"io_wait_time_recursive\":null,"
+        "\"io_merged_recursive\":null,\"io_time_recursive\":null,\"sectors_recursive\":null},"
+        "\"pids_stats\":{\"current\":2,\"limit\":9},\"num_procs\":0,\"storage_stats\":{},"
+        "\"networks\":{\"eth0\":{\"rx_bytes\":7,\"rx_packets\":0,\"rx_errors\":0,\"rx_dropped\":0,"
+        "\"tx_bytes\":0,\"tx_packets\":0,\"tx_errors\":0,\"tx_dropped\":0}},"
+        "\"vm_stats\":{\"cpu_usage\":11,\"memory_usage\":12}}";
+    auto_json cJSON *out = docker_stats_json(sample, before);
+    auto_free char *text = json_print(out);
+    assert_string_equal(text, expected);
+}
+
+static void test_stats_of_what_does_not_run_are_zero(void **state)
+{
+    (void)state;
+    auto_json cJSON *sample = cJSON_Parse("{\"id\":\"c0\",\"name\":\"n\"}");
+    auto_json cJSON *out = docker_stats_json(sample, NULL);
+    assert_string_equal(json_str(out, "read", ""), "0001-01-01T00:00:00Z");
+    assert_string_equal(json_str(out, "preread", ""), "0001-01-01T00:00:00Z");
+    const cJSON *usage = json_member(json_member(out, "cpu_stats"), "cpu_usage");
+    assert_int_equal(json_i64(usage, "total_usage", -1), 0);
+    assert_null(json_member(out, "memory_stats")->child);
+    assert_null(json_member(out, "networks"));
+    assert_null(json_member(out, "vm_stats"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stats_in_dockers_form),
+        cmocka_unit_test(test_stats_of_what_does_not_run_are_zero),
         cmocka_unit_test(test_ps_prints_what_was_asked_for),
         cmocka_unit_test(test_ps_of_the_dead_and_the_old),
         cmocka_unit_test(test_ps_refuses_by_name),

@@ -24,6 +24,7 @@
 #include "tether/output.h"
 #include "tether/processes.h"
 #include "tether/spec.h"
+#include "tether/stats.h"
 #include "tether/user.h"
 
 static const char passwd[] = "root:x:0:0:root:/root:/bin/sh\n"
@@ -399,10 +400,54 @@ static void test_processes_that_cannot_be_read_are_left_out(void **state)
     assert_int_equal(vic_file_remove_tree(dir, NULL), 0);
 }
 
+static void test_stats_are_told_from_the_cgroup(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/test_tether.XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    static const char *const files[][2] = {
+        {"cpu.stat", "usage_usec 12\nuser_usec 9\nbroken\nhuge 99999999999999999999\n"},
+        {"memory.current", "4096\n"},
+        {"memory.max", "max\n"},
+        {"memory.stat", "anon 1\nfile 2\n"},
+        {"pids.current", "3\n"},
+        {"pids.max", "77\n"},
+        {"io.stat", "254:0 rbytes=1 wbytes=2 rios=3\n254:16 \n"},
+        {"meminfo", "MemTotal:    8 kB\n"},
+        {"self/net/dev", "Inter-|   Receive\n face |bytes\n"
+                         "    lo: 9 9 9 9 9 9 9 9 9 9 9 9 9 9 9 9\n"
+                         "  eth0: 1 2 3 4 5 6 7 8 11 12 13 14 15 16 17 18\n cut: 1 2\n"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+        auto_free char *path = vic_xasprintf("%s/%s", dir, files[i][0]);
+        auto_free char *folder = vic_xstrndup(path, (size_t)(strrchr(path, '/') - path));
+        assert_int_equal(vic_file_mkdir_p(folder, 0700, NULL), 0);
+        assert_int_equal(vic_file_replace(path, files[i][1], strlen(files[i][1]), 0600, NULL), 0);
+    }
+    auto_close int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    auto_json cJSON *doc = NULL;
+    assert_int_equal(tether_stats(dir, fd, &doc, NULL), 0);
+    assert_true(json_i64(doc, "clock_ns", 0) > 0);
+    assert_true(json_i64(doc, "cpus", 0) > 0);
+    cJSON_DeleteItemFromObjectCaseSensitive(doc, "clock_ns");
+    cJSON_DeleteItemFromObjectCaseSensitive(doc, "cpus");
+    auto_free char *text = json_print(doc);
+    assert_string_equal(
+        text, "{\"cpu\":{\"usage_usec\":12,\"user_usec\":9},"
+              "\"memory\":{\"usage\":4096,\"limit\":8192,\"stats\":{\"anon\":1,\"file\":2}},"
+              "\"pids\":{\"current\":3,\"limit\":77},"
+              "\"io\":[{\"major\":254,\"minor\":0,\"read_bytes\":1,\"written_bytes\":2}],"
+              "\"networks\":{\"eth0\":{\"rx_bytes\":1,\"rx_packets\":2,\"rx_errors\":3,"
+              "\"rx_dropped\":4,\"tx_bytes\":11,\"tx_packets\":12,\"tx_errors\":13,"
+              "\"tx_dropped\":14}}}");
+    assert_int_equal(vic_file_remove_tree(dir, NULL), 0);
+}
+
 int main(void)
 {
     (void)signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stats_are_told_from_the_cgroup),
         cmocka_unit_test(test_processes_are_told_from_proc),
         cmocka_unit_test(test_processes_that_cannot_be_read_are_left_out),
         cmocka_unit_test(test_user_names_and_numbers),
