@@ -19,6 +19,13 @@ static int64_t count(const cJSON *obj, const char *member)
     return n > 0 ? n : 0;
 }
 
+/* A product that a guest has made too large stays at the largest number. */
+static int64_t times(int64_t n, int64_t factor)
+{
+    int64_t product;
+    return __builtin_mul_overflow(n, factor, &product) ? INT64_MAX : product;
+}
+
 static bool is_name(const char *s)
 {
     size_t len = strlen(s);
@@ -34,17 +41,18 @@ static void add_cpu(cJSON *out, const char *member, const cJSON *guest)
     const cJSON *cpu = json_member(guest, "cpu");
     cJSON *stats = json_add_obj(out, member);
     cJSON *usage = json_add_obj(stats, "cpu_usage");
-    json_add_i64(usage, "total_usage", count(cpu, "usage_usec") * 1000);
-    json_add_i64(usage, "usage_in_kernelmode", count(cpu, "system_usec") * 1000);
-    json_add_i64(usage, "usage_in_usermode", count(cpu, "user_usec") * 1000);
+    json_add_i64(usage, "total_usage", times(count(cpu, "usage_usec"), 1000));
+    json_add_i64(usage, "usage_in_kernelmode", times(count(cpu, "system_usec"), 1000));
+    json_add_i64(usage, "usage_in_usermode", times(count(cpu, "user_usec"), 1000));
     if (guest) {
-        json_add_i64(stats, "system_cpu_usage", count(guest, "clock_ns") * count(guest, "cpus"));
+        json_add_i64(stats, "system_cpu_usage",
+                     times(count(guest, "clock_ns"), count(guest, "cpus")));
         json_add_i64(stats, "online_cpus", count(guest, "cpus"));
     }
     cJSON *throttling = json_add_obj(stats, "throttling_data");
     json_add_i64(throttling, "periods", count(cpu, "nr_periods"));
     json_add_i64(throttling, "throttled_periods", count(cpu, "nr_throttled"));
-    json_add_i64(throttling, "throttled_time", count(cpu, "throttled_usec") * 1000);
+    json_add_i64(throttling, "throttled_time", times(count(cpu, "throttled_usec"), 1000));
 }
 
 static void add_memory(cJSON *out, const cJSON *guest)
@@ -61,7 +69,7 @@ static void add_memory(cJSON *out, const cJSON *guest)
     cJSON_ArrayForEach(m, json_member(memory, "stats"))
     {
         if (cJSON_IsNumber(m) && m->string && is_name(m->string) && left-- > 0)
-            json_add_i64(all, m->string, m->valuedouble > 0 ? (int64_t)m->valuedouble : 0);
+            json_add_i64(all, m->string, count(json_member(memory, "stats"), m->string));
     }
 }
 

@@ -813,6 +813,19 @@ static void test_stats_in_dockers_form(void **state)
     assert_string_equal(text, expected);
 }
 
+static void test_stats_of_a_guest_that_lies_stay_numbers(void **state)
+{
+    (void)state;
+    auto_json cJSON *sample = cJSON_Parse(
+        "{\"guest\":{\"clock_ns\":9000000000000000000,\"cpus\":9000000000000000000,"
+        "\"cpu\":{\"usage_usec\":9000000000000000000},\"memory\":{\"stats\":{\"file\":1e300}}}}");
+    auto_json cJSON *out = docker_stats_json(sample, sample);
+    const cJSON *cpu = json_member(out, "cpu_stats");
+    assert_true(json_i64(cpu, "system_cpu_usage", -1) >= 0);
+    assert_true(json_i64(json_member(cpu, "cpu_usage"), "total_usage", -1) >= 0);
+    assert_true(json_i64(json_member(json_member(out, "memory_stats"), "stats"), "file", -1) >= 0);
+}
+
 static void test_stats_of_what_does_not_run_are_zero(void **state)
 {
     (void)state;
@@ -831,6 +844,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stats_in_dockers_form),
+        cmocka_unit_test(test_stats_of_a_guest_that_lies_stay_numbers),
         cmocka_unit_test(test_stats_of_what_does_not_run_are_zero),
         cmocka_unit_test(test_ps_prints_what_was_asked_for),
         cmocka_unit_test(test_ps_of_the_dead_and_the_old),
