@@ -58,11 +58,12 @@
  *  GET  /v1/containers/{ref}/archive?path=P&stat=0|1
  *        stream: a line {"name","size","mode"(st_mode),"mtime","link_target"?}, then, without stat, a tar whose
  *        names begin with "name".  P is absolute; a link is followed only where P ends in "/" or "/.".
- *        NOT_FOUND: there is no P.  CONFLICT: does not run.
+ *        NOT_FOUND: there is no P.  CONFLICT: is starting, restarting, or being removed.
+ *        Of one that does not run the VM is woken for it; its state stays, a start or removal waits meanwhile.
  *  PUT  /v1/containers/{ref}/archive?path=P&keep_kind=0|1&as_user=0|1    stream in: a tar, plain or gzip
  *        Unpacked into the directory P; answered when it is.  keep_kind: a directory is not replaced by
  *        something else, nor the other way round.  as_user: all becomes the property of the spec's user.
- *        NOT_FOUND; INVALID: P is no directory, or the archive is wrong; CONFLICT: does not run.
+ *        NOT_FOUND; INVALID: P is no directory, or the archive is wrong; CONFLICT: as above.
  *  GET  /v1/containers/{ref}/processes -> {"memory_bytes"(of its VM),"processes":[{"pid","ppid","pgid","sid",
  *        "uid","gid","state","tty","is_foreground","nice","priority","threads","age_ms","cpu_ms","vsz_bytes",
  *        "rss_bytes","comm","args"}]}   as in /proc of its VM.  CONFLICT: does not run.  UNAVAILABLE: too many.
@@ -72,7 +73,7 @@
  *        "rx_errors","rx_dropped", the same of tx}}},"vm":{"cpu_ns","rss_bytes"}(of the hypervisor process)}
  *  GET  /v1/containers/{ref}/export
  *        stream: a tar of all that is on the container's disk, as it is read; no name begins with "/" or
- *        "./".  CONFLICT: does not run.
+ *        "./".  CONFLICT: as above.
  *
  *  EXECS: processes beside a container's own.  They end with its run at the latest, and are remembered,
  *  at most PL_EXECS_MAX of a container, until its next run begins or it is removed.  Where room is short,

@@ -25,7 +25,9 @@
 /* Whoever suspended it has to resume it: that is no pause, and the container's state knows nothing of it. */
 static void on_suspended(struct pl_container *c, int detail)
 {
-    if (detail == VIR_DOMAIN_EVENT_SUSPENDED_IOERROR)
+    if (c->nap)
+        pl_nap_vm_gone(c); /* it can only be given up: whoever copies is told */
+    else if (detail == VIR_DOMAIN_EVENT_SUSPENDED_IOERROR)
         pl_stall_begins(c);
     else if (pl_state_has_vm(c->rec.state))
         vic_log(VIC_WARN, "container", c->rec.id,
@@ -41,7 +43,7 @@ static int on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int det
     if (x->is_closed || virDomainGetUUIDString(dom, uuid) < 0)
         return 0;
     struct pl_container *c = pl_index_find_vm(x, uuid);
-    if (event == VIR_DOMAIN_EVENT_STARTED && !(c && pl_state_has_vm(c->rec.state)))
+    if (event == VIR_DOMAIN_EVENT_STARTED && !(c && (c->nap || pl_state_has_vm(c->rec.state))))
         pl_recover_stray(x, virDomainGetName(dom), uuid);
     else if (!c)
         return 0;
@@ -288,6 +290,7 @@ void pl_execution_close(struct pl_execution *x)
     list_for_each_safe(c, next, &x->containers, link) {
         pl_container_no_deadline(c);
         pl_execs_drop(c);
+        pl_nap_drop(c);
         pl_run_release(c);
         pl_wait_drop(c);
         pl_index_remove(c);

@@ -56,7 +56,8 @@ struct pl_container {
     bool is_gone;    /* removed; lives for the calls in flight */
 
     /* the current run, while there is a VM */
-    struct pl_start *start; /* a start in progress */
+    struct pl_start *start; /* a start in progress, or a nap's */
+    struct pl_nap *nap;     /* the VM runs, and the container does not */
     struct pl_channel *channel;
     struct pl_watch *watch;
     struct pl_exit exit;
@@ -137,6 +138,7 @@ void pl_container_wake(struct pl_container *c);
 
 /* ---- start.c ---- */
 void pl_start_begin(struct pl_container *c, struct pl_request *take_req);
+void pl_start_nap(struct pl_container *c); /* without its process and its network */
 void pl_start_abort(struct pl_container *c, const char *why);
 void pl_start_vm_gone(struct pl_container *c);
 void pl_start_tether_up(struct pl_container *c);
@@ -165,6 +167,21 @@ void pl_pause_told(struct pl_container *c, bool is_frozen); /* by the guest */
 /* ---- stall.c: VMs that libvirt has suspended ---- */
 void pl_stall_begins(struct pl_container *c); /* no room for its disk to grow: tried again */
 void pl_stall_on_timer(uv_timer_t *t);
+
+/* ---- nap.c: the VM of a container that does not run, for copies ---- */
+bool pl_nap_is_awake(const struct pl_container *c);
+/* Keeps a request until pl_copy_serve() can relay it; begins a nap unless there is one. */
+void pl_nap_wait(struct pl_container *c, struct rpc_stream *take_st, const char *method,
+                 const char *path, const char *action);
+void pl_nap_use(struct pl_container *c); /* by a relay; nothing where there is no nap */
+void pl_nap_leave(struct pl_container *c);
+/* What must not be done during a nap waits for its end, which this hastens. */
+bool pl_nap_holds_up(struct pl_container *c, enum pl_event event);
+void pl_nap_awake(struct pl_container *c); /* start.c says so */
+void pl_nap_failed(struct pl_container *c,
+                   const struct vic_err *err); /* start.c: and no VM is left */
+void pl_nap_vm_gone(struct pl_container *c);   /* or of no more use */
+void pl_nap_drop(struct pl_container *c);      /* the port layer ends */
 
 /* ---- remove.c ---- */
 void pl_remove_begin(struct pl_container *c, struct pl_request *take_req); /* may be NULL */
@@ -197,6 +214,9 @@ void pl_copy_in_handle(struct rpc_stream *st, void *arg);
 void pl_export_handle(struct rpc_stream *st, void *arg);
 void pl_processes_handle(struct rpc_stream *st, void *arg);
 void pl_stats_handle(struct rpc_stream *st, void *arg);
+/* Takes st: relays it, has it wait for a nap, or answers why not. */
+void pl_copy_serve(struct pl_container *c, struct rpc_stream *take_st, const char *method,
+                   const char *path, const char *action);
 void pl_execs_tether_up(struct pl_container *c); /* what waits may start */
 void pl_execs_run_ends(struct pl_container *c);
 void pl_execs_drop(struct pl_container *c);

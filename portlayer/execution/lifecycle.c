@@ -94,6 +94,10 @@ void pl_request_dispatch(struct pl_request *req)
         pl_request_reply(req, &err);
         return;
     }
+    if (pl_nap_holds_up(c, req->event)) {
+        park(req);
+        return;
+    }
     struct pl_transition t = pl_state_apply(c->rec.state, req->event);
     c->rec.state = t.next;
     switch (t.action) {

@@ -244,6 +244,11 @@ static void match_one(struct pl_container *c, const struct pl_virt_domain *domai
     const struct pl_virt_domain *d = domain_of(c, domains, n);
     if (c->start)
         return; /* its own flow learns what happened */
+    if (c->nap) {
+        if (!d)
+            pl_nap_vm_gone(c);
+        return;
+    }
     if (pl_state_has_vm(c->rec.state)) {
         if (d)
             pl_run_adopt(c, d);
@@ -276,10 +281,10 @@ void pl_recover_match(struct pl_execution *x, const struct pl_virt_domain *domai
     for (size_t i = 0; i < n; i++) {
         /* By its uuid first: its metadata may not have been readable. */
         const struct pl_container *c = pl_index_find_vm(x, domains[i].uuid);
-        if (!(c && pl_state_has_vm(c->rec.state)))
+        if (!(c && (c->nap || pl_state_has_vm(c->rec.state))))
             c = vic_map_get(&x->by_id, domains[i].container_id);
-        if (!c || (!c->start &&
-                   !(pl_state_has_vm(c->rec.state) && vic_str_eq(c->rec.vm_uuid, domains[i].uuid))))
+        if (!c || (!c->start && !((c->nap || pl_state_has_vm(c->rec.state)) &&
+                                  vic_str_eq(c->rec.vm_uuid, domains[i].uuid))))
             pl_recover_stray(x, domains[i].name, domains[i].uuid);
     }
     struct pl_container *c;

@@ -271,6 +271,10 @@ void pl_run_vm_gone(struct pl_container *c)
         pl_start_vm_gone(c);
         return;
     }
+    if (c->nap) {
+        pl_nap_vm_gone(c);
+        return;
+    }
     if (!pl_state_has_vm(c->rec.state))
         return;
     c->is_ending = true; /* no acknowledgement any more */
@@ -433,6 +437,10 @@ static void on_tether_up(struct rpc_session *session, void *arg)
     struct pl_container *c = arg;
     if (c->start) {
         pl_start_tether_up(c);
+        return;
+    }
+    if (c->nap) {
+        pl_nap_vm_gone(c); /* its copies broke off with the connection */
         return;
     }
     pl_container_ref(c);

@@ -43,6 +43,7 @@ struct pl_start {
     struct pl_request *req; /* owned until answered; NULL afterwards */
     unsigned n_calls;       /* in flight: each will come back */
     bool is_over;           /* c->start is no longer this */
+    bool is_nap;            /* nothing is started in the VM, and nothing booked */
     bool has_failed, is_configured, is_net_up, is_asked;
     _Atomic uint64_t creating_ms; /* since when the worker is in libvirt; 0: it is not */
     struct vic_err err;
@@ -111,6 +112,11 @@ static void on_undone(void *arg, int result, const struct vic_err *err)
     }
     s->is_over = true;
     c->start = NULL;
+    if (s->is_nap) {
+        pl_nap_failed(c, &s->err);
+        start_free(s);
+        return;
+    }
     c->pid = 0;
     c->rec.exit_code = s->exit_code;
     (void)snprintf(c->rec.error, sizeof(c->rec.error), "%s", s->err.message);
@@ -277,6 +283,13 @@ static void start_process(struct pl_start *s)
 {
     if (s->has_failed || s->is_asked || !s->is_configured || !s->is_net_up)
         return;
+    if (s->is_nap) {
+        pl_container_no_deadline(s->c);
+        s->c->start = NULL;
+        s->is_over = true;
+        pl_nap_awake(s->c);
+        return;
+    }
     const struct pl_spec *spec = &s->c->rec.spec;
     auto_json cJSON *doc = json_new_obj();
     json_add_strv(doc, "args", spec->args);
@@ -316,10 +329,12 @@ static void on_configured(const struct vic_err *err, const cJSON *doc, void *arg
     }
     s->is_configured = true;
     start_process(s);
+    start_free(s); /* a nap's is over */
 }
 
-static cJSON *configuration(const struct pl_record *rec)
+static cJSON *configuration(const struct pl_start *s)
 {
+    const struct pl_record *rec = &s->c->rec;
     char hostname[64];
     pl_guest_hostname(rec, hostname);
     auto_free char *hosts = pl_guest_hosts(rec);
@@ -330,8 +345,8 @@ static cJSON *configuration(const struct pl_record *rec)
     json_add_str(doc, "hosts", hosts);
     json_add_str(doc, "resolv_conf", resolv_conf);
     cJSON *arr = json_add_arr(doc, "interfaces");
-    for (size_t i = 0; i < rec->n_endpoints; i++) {
-        const struct pl_endpoint *e = &rec->endpoints[i];
+    for (size_t i = 0; i < s->n_endpoints; i++) {
+        const struct pl_endpoint *e = &s->endpoints[i];
         cJSON *o = json_new_obj();
         json_add_str(o, "mac", e->mac);
         json_addf(o, "address", "%s/%u", e->address, e->prefix_len);
@@ -365,7 +380,7 @@ static void on_hello(const struct vic_err *err, const cJSON *doc, void *arg)
     struct pl_execution *x = s->c->x;
     if (!x->kernel_version)
         x->kernel_version = vic_xstrdup_or_null(json_str(doc, "kernel", NULL));
-    auto_json cJSON *body = configuration(&s->c->rec);
+    auto_json cJSON *body = configuration(s);
     s->n_calls++;
     if (pl_channel_call(s->c->channel, "POST", "/v1/configure", body, on_configured, s, &why) < 0) {
         s->n_calls--;
@@ -436,7 +451,9 @@ static int make_output(const struct pl_start *s, struct vic_err *err)
 static int vm_work(void *arg, struct vic_err *err)
 {
     struct pl_start *s = arg;
-    int r = vic_file_replace(s->record_path, s->record_text, strlen(s->record_text), 0600, err);
+    int r = s->is_nap ? 0
+                      : vic_file_replace(s->record_path, s->record_text, strlen(s->record_text),
+                                         0600, err);
     if (r == 0)
         r = make_output(s, err);
     if (r < 0)
@@ -463,7 +480,7 @@ static void on_vm(void *arg, int result, const struct vic_err *err)
         start_free(s);
         return;
     }
-    if (result == 0) {
+    if (result == 0 && !s->is_nap) {
         c->pid = s->pid;
         result = pl_run_watch(c, &why);
         err = &why;
@@ -474,7 +491,8 @@ static void on_vm(void *arg, int result, const struct vic_err *err)
     }
     unsigned limit_s = pl_guest_timeout_s(c->x, ANSWER_KVM_S, ANSWER_TCG_S);
     pl_container_deadline(c, limit_s * 1000ull, on_late);
-    pl_attach_run_begins(c);
+    if (!s->is_nap)
+        pl_attach_run_begins(c);
     s->is_net_up = s->n_endpoints == 0;
     if (!s->is_net_up) {
         s->n_calls++;
@@ -555,11 +573,9 @@ static void new_uuid(char ret[37])
     (void)snprintf(ret, 37, "%.8s-%.4s-4%.3s-8%.3s-%.12s", h, h + 8, h + 12, h + 15, h + 18);
 }
 
-static void prepare(struct pl_start *s)
+static void begin_run(struct pl_container *c)
 {
-    struct pl_container *c = s->c;
     struct pl_record *rec = &c->rec;
-    new_uuid(rec->vm_uuid);
     rec->run++;
     if (!c->is_by_policy) /* restarting: it still tells of the last run */
         rec->exit_code = 0;
@@ -569,23 +585,33 @@ static void prepare(struct pl_start *s)
     c->due_signal = 0;
     c->is_killed = c->is_frozen = c->is_stalled = c->is_tried = false;
     c->has_exit = c->is_ending = c->is_stop_asked = c->is_recovering = false;
+}
+
+static void prepare(struct pl_start *s)
+{
+    struct pl_container *c = s->c;
+    struct pl_record *rec = &c->rec;
+    new_uuid(rec->vm_uuid);
+    if (!s->is_nap)
+        begin_run(c);
     memcpy(s->id, rec->id, sizeof(s->id));
     memcpy(s->uuid, rec->vm_uuid, sizeof(s->uuid));
     pl_domain_name(c->x->pl->config.id, s->id, s->domain);
     memcpy(s->endpoints, rec->endpoints, sizeof(s->endpoints));
-    s->n_endpoints = rec->n_endpoints;
+    s->n_endpoints = s->is_nap ? 0 : rec->n_endpoints;
     s->names = vic_strv_append(s->names, rec->name);
     auto_free char *short_id = vic_xstrndup(rec->id, VIC_ID_SHORT_LEN);
     s->names = vic_strv_append(s->names, short_id);
     s->uri = vic_xstrdup(c->x->pl->config.libvirt_uri);
-    s->output_path = pl_container_output_path(c, rec->run);
+    s->output_path =
+        s->is_nap ? pl_container_path(c, "nap.log") : pl_container_output_path(c, rec->run);
     s->socket_path = pl_container_socket_path(c);
     s->record_path = pl_container_path(c, "container.json");
     s->record_text = pl_record_to_text(rec);
     s->xml = make_xml(s);
 }
 
-void pl_start_begin(struct pl_container *c, struct pl_request *take_req)
+static void begin(struct pl_container *c, struct pl_request *take_req, bool is_nap)
 {
     struct pl_execution *x = c->x;
     struct pl_start *s = vic_new(struct pl_start);
@@ -594,15 +620,17 @@ void pl_start_begin(struct pl_container *c, struct pl_request *take_req)
     vic_list_init(&s->link);
     s->c = c;
     s->req = take_req;
+    s->is_nap = is_nap;
     s->uid = x->pl->config.qemu_uid;
     s->gid = x->pl->config.qemu_gid;
     s->network = x->pl->network;
     c->start = s;
-    pl_execs_drop(c);
+    if (!is_nap)
+        pl_execs_drop(c);
     struct pl_vm_size host;
     pl_vm_size_of_host(&host);
     int r = pl_vm_size_for(&c->rec.spec.confine, &x->pl->config, &host, &s->size, &err);
-    if (r == 0)
+    if (r == 0 && !is_nap)
         r = reserve(c, &err);
     prepare(s);
     if (r == 0 && !x->conn)
@@ -617,4 +645,14 @@ void pl_start_begin(struct pl_container *c, struct pl_request *take_req)
     pl_container_deadline(c, CREATE_S * 1000ull, on_creation_tick);
     vic_list_append(&x->creations, &s->link);
     begin_creations(x);
+}
+
+void pl_start_begin(struct pl_container *c, struct pl_request *take_req)
+{
+    begin(c, take_req, false);
+}
+
+void pl_start_nap(struct pl_container *c)
+{
+    begin(c, NULL, true);
 }

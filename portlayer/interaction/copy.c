@@ -10,9 +10,9 @@ static int check(const struct pl_container *c, struct vic_err *err)
 {
     if (c->rec.state == PL_REMOVING || c->rec.state == PL_DEAD)
         return vic_fail(err, VIC_ERR_CONFLICT, 0, "container %s is being removed", c->rec.id);
-    if (!pl_state_has_vm(c->rec.state) || c->rec.state == PL_STARTING)
-        return vic_fail(err, VIC_ERR_CONFLICT, 0,
-                        "container %s is not running: start it to copy from or to it", c->rec.id);
+    if (c->rec.state == PL_STARTING || c->rec.state == PL_RESTARTING)
+        return vic_fail(err, VIC_ERR_CONFLICT, 0, "container %s is %s: try it again", c->rec.id,
+                        pl_state_to_string(c->rec.state));
     return 0;
 }
 
@@ -21,11 +21,24 @@ static struct pl_container *find(struct rpc_stream *st, struct pl *pl)
 {
     struct vic_err err;
     struct pl_container *c = NULL;
-    if (pl_index_find(pl->execution, rpc_stream_param(st, "ref"), &c, &err) == 0 &&
-        check(c, &err) == 0)
+    if (pl_index_find(pl->execution, rpc_stream_param(st, "ref"), &c, &err) == 0)
         return c;
     rpc_reply_error(st, &err);
     return NULL;
+}
+
+void pl_copy_serve(struct pl_container *c, struct rpc_stream *take_st, const char *method,
+                   const char *path, const char *action)
+{
+    struct vic_err err;
+    if (rpc_stream_is_closed(take_st))
+        rpc_stream_cancel(take_st); /* it waited too long */
+    else if (check(c, &err) < 0)
+        rpc_reply_error(take_st, &err);
+    else if (pl_state_has_vm(c->rec.state) || pl_nap_is_awake(c))
+        pl_relay(take_st, c, method, path, action);
+    else
+        pl_nap_wait(c, take_st, method, path, action);
 }
 
 /* Adds a parameter of the client's as it is: the tether checks it. */
@@ -51,7 +64,7 @@ void pl_copy_out_handle(struct rpc_stream *st, void *arg)
     vic_buf_add_str(&path, "/v1/copy?");
     pass_on(&path, st, "path");
     pass_on(&path, st, "stat");
-    pl_relay(st, c, "GET", vic_buf_str(&path), is_set(st, "stat") ? NULL : "archive-path");
+    pl_copy_serve(c, st, "GET", vic_buf_str(&path), is_set(st, "stat") ? NULL : "archive-path");
 }
 
 void pl_copy_in_handle(struct rpc_stream *st, void *arg)
@@ -68,12 +81,12 @@ void pl_copy_in_handle(struct rpc_stream *st, void *arg)
         auto_free char *owner = rpc_encode(vic_str_is_empty(user) ? "0:0" : user);
         vic_buf_addf(&path, "owner=%s&", owner);
     }
-    pl_relay(st, c, "PUT", vic_buf_str(&path), "extract-to-dir");
+    pl_copy_serve(c, st, "PUT", vic_buf_str(&path), "extract-to-dir");
 }
 
 void pl_export_handle(struct rpc_stream *st, void *arg)
 {
     struct pl_container *c = find(st, arg);
     if (c)
-        pl_relay(st, c, "GET", "/v1/export", "export");
+        pl_copy_serve(c, st, "GET", "/v1/export", "export");
 }

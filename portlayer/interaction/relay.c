@@ -17,6 +17,7 @@ static const struct rpc_stream_events deaf;
 
 static void relay_free(struct relay *r)
 {
+    pl_nap_leave(r->c);
     pl_container_unref(r->c);
     free(r);
 }
@@ -122,6 +123,7 @@ void pl_relay(struct rpc_stream *st, struct pl_container *c, const char *method,
         return;
     }
     pl_container_ref(c);
+    pl_nap_use(c);
     r->c = c;
     r->client = st;
     r->action = action;

@@ -124,11 +124,34 @@ END
     equal "$(sh_in 'sha256sum </var/tmp/large')" "$(dk cp copy-main:/var/tmp/large - | tar -xOf - | sha256sum)"
 }
 
-@test "a container that does not run says so" {
-    dk create --name copy-x-created busybox true
-    run -1 dk cp copy-x-created:/etc/passwd -
-    expect "is not running"
-    run -0 api PUT "/v1.50/containers/copy-x-created/archive?path=/etc" -d x
-    equal 409 "${lines[-1]}"
-    expect "is not running"
+events_of() { # NAME SINCE
+    dk events --since "$2" --until "$(($(date +%s) + 1))" --filter "container=$1" --format '{{.Action}}' | xargs
+}
+no_vm() { ! virsh -q -c qemu:///system list --name | grep -q "$(dk inspect -f '{{.Id}}' "$1" | cut -c1-12)"; }
+
+@test "a container that does not run is copied from and into, and stays what it is" {
+    cd "$BATS_TEST_TMPDIR"
+    since=$(date +%s)
+    dk create --name copy-x-idle busybox sh -c 'cat /in && echo kept >/kept && exit 4'
+    echo into >in
+    dk cp in copy-x-idle:/
+    equal "created 0" "$(state copy-x-idle)"
+    dk cp copy-x-idle:/etc/passwd - | tar -xO | grep -q root: # of the same VM
+    run -1 dk cp copy-x-idle:/absent -
+    expect "Could not find the file /absent in container copy-x-idle"
+    run -4 dk start -a copy-x-idle # waits for the end of that VM
+    equal into "$output"
+    equal "exited 4" "$(state copy-x-idle)"
+    equal "$(printf 'kept\n' | sha256sum)" "$(dk cp copy-x-idle:/kept - | tar -xO | sha256sum)"
+    equal "exited 4" "$(state copy-x-idle)"
+    equal "create extract-to-dir archive-path attach start die archive-path" "$(events_of copy-x-idle "$since")"
+    wait_for 60 no_vm copy-x-idle # by itself
+    head -c 1000000 /dev/urandom >large
+    dk cp large copy-x-idle:/large &
+    first=$!
+    dk cp copy-x-idle:/kept kept
+    wait "$first"
+    equal "$(sha256sum <large)" "$(dk cp copy-x-idle:/large - | tar -xO | sha256sum)"
+    dk rm copy-x-idle
+    equal "" "$(ls "$SUITE/vchs/$VCH/containers" | grep -v "$(dk inspect -f '{{.Id}}' copy-main)" || :)"
 }

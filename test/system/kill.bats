@@ -54,6 +54,19 @@ hand_started() { [ -d /run/systemd/system ] || pgrep -x virtlogd >/dev/null; }
     dk stop -t 0 kill-paused
 }
 
+@test "the port layer killed while a VM naps: that VM ends, and the container starts" {
+    dk create --name kill-nap busybox sh -c 'cat /etc/hostname >/dev/null && exit 3'
+    dk cp kill-nap:/etc/passwd - >/dev/null
+    name=$(domain kill-nap)
+    kill_daemon vic-portlayer
+    domains | grep "$name"
+    wait_for 10 died vic-portlayer
+    machine start --name "$VCH"
+    wait_for 20 gone "$name"
+    equal "created 0" "$(state kill-nap)"
+    run -3 dk start -a kill-nap
+}
+
 @test "the API killed under an attached run: the container runs on, and its output is whole" {
     dk run --name kill-attached busybox sh -c 'echo one; sleep 5; echo two; exit 6' >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
     client=$!

@@ -745,8 +745,9 @@ static void test_a_restart_of_a_paused_container_keeps_it(void **state)
     until(container('a') == NULL); /* and --rm holds for the end of the next run */
 }
 
-/* ---- VMs that come late: libvirt finishes a start whose caller was killed ---- */
+/* ---- naps ---- */
 
+/* libvirt finishes a start whose caller was killed. */
 static void add_late_vm(char digit)
 {
     char id[VIC_ID_LEN + 1];
@@ -755,6 +756,189 @@ static void add_late_vm(char digit)
     pl_domain_name(VCH, id, name);
     fake_domain_add(name, "99999999-2222-4333-8444-555555555555", id);
 }
+
+static struct rpc_stream *copy(struct pl_container *c)
+{
+    struct rpc_stream *st = &w.streams[w.n_streams++];
+    pl_copy_serve(c, st, "GET", "/v1/copy?", NULL);
+    return st;
+}
+
+static void wake_up(struct pl_container *c)
+{
+    until(c->channel);
+    fake_tether_up(c);
+    assert_true(fake_answer(c, "/v1/hello", NULL, IDLE));
+    assert_true(fake_answer(c, "/v1/configure", NULL, "{}"));
+    assert_true(pl_nap_is_awake(c));
+}
+
+/* A container that does not run, and a copy that its nap's guest works on. */
+static struct pl_container *napping(void)
+{
+    write_record('a', PL_EXITED, "");
+    open_execution();
+    struct pl_container *c = container('a');
+    (void)copy(c);
+    wake_up(c);
+    assert_int_equal(fake.n_served, 1);
+    return c;
+}
+
+/* The guest does as it was told: its VM ends. */
+static void fall_asleep(struct pl_container *c)
+{
+    char uuid[37];
+    memcpy(uuid, c->rec.vm_uuid, sizeof(uuid));
+    assert_true(fake_answer(c, "/v1/shutdown", NULL, "{}"));
+    fake_domain_remove(uuid);
+    fake_event(VIR_DOMAIN_EVENT_STOPPED, "", uuid);
+}
+
+static void test_a_copy_wakes_what_does_not_run_and_nothing_else(void **state)
+{
+    (void)state;
+    struct pl_container *c = napping();
+    fake_event(VIR_DOMAIN_EVENT_STARTED, "vic-" VCH "-aaaaaaaaaaaa", c->rec.vm_uuid);
+    assert_int_equal(c->rec.state, PL_EXITED);
+    assert_int_equal(c->rec.run, 1);
+    assert_int_equal(fake_count(c, "/v1/start", ""), 0);
+    assert_int_equal(fake.n_events, 0);
+    (void)copy(c); /* another shares it */
+    assert_int_equal(fake.n_served, 2);
+    assert_int_equal(fake.n_domains, 1);
+    pl_nap_leave(c);
+    assert_false(uv_is_active((uv_handle_t *)&c->timer));
+    pl_nap_leave(c);
+    assert_true(uv_timer_get_due_in(&c->timer) <= 5000); /* one more may follow */
+    (void)copy(c);
+    assert_false(uv_is_active((uv_handle_t *)&c->timer));
+    pl_nap_leave(c);
+    c->on_deadline(c);
+    struct rpc_stream *late = copy(c); /* it is too late for this one: after the next waking */
+    fall_asleep(c);
+    until(!c->channel);
+    wake_up(c);
+    assert_false(late->is_over);
+    assert_int_equal(fake.n_served, 4);
+    pl_nap_leave(c);
+    c->on_deadline(c);
+    fall_asleep(c);
+    until(!c->nap);
+    assert_int_equal(fake.n_domains, 0);
+    assert_int_equal(c->rec.state, PL_EXITED);
+}
+
+static void test_a_start_waits_for_the_end_of_a_nap(void **state)
+{
+    (void)state;
+    struct pl_container *c = napping();
+    struct rpc_stream *start = post("start", "ca", NULL);
+    assert_int_equal(c->rec.state, PL_EXITED);
+    assert_int_equal(fake_count(c, "/v1/shutdown", ""), 0); /* the copy first */
+    pl_nap_leave(c);
+    assert_int_equal(fake_count(c, "/v1/shutdown", ""), 1); /* and no other that may follow */
+    fall_asleep(c);
+    until(!c->nap);
+    assert_int_equal(c->rec.state, PL_STARTING);
+    until(c->channel);
+    fake_tether_up(c);
+    assert_true(fake_answer(c, "/v1/hello", NULL, IDLE));
+    assert_true(fake_answer(c, "/v1/configure", NULL, "{}"));
+    assert_true(fake_answer(c, "/v1/start", NULL, "{}"));
+    assert_non_null(start->answer);
+    assert_int_equal(fake.n_domains, 1);
+    assert_int_equal(c->rec.run, 2);
+}
+
+static void test_a_removal_waits_for_the_end_of_a_nap(void **state)
+{
+    (void)state;
+    struct pl_container *c = napping();
+    struct rpc_stream *rm = ask("DELETE", "/v1/containers/{ref}", "ca", NULL);
+    assert_int_equal(c->rec.state, PL_EXITED);
+    struct rpc_stream *force = remove_by_force("ca"); /* does not wait for the copy */
+    until(rm->is_over && force->is_over);
+    assert_non_null(rm->answer);
+    assert_int_equal(fake.n_domains, 0);
+    assert_int_equal(fake_count_events("die"), 0);
+}
+
+static void test_a_forced_removal_ends_a_nap_that_has_not_begun(void **state)
+{
+    (void)state;
+    write_record('a', PL_CREATED, "");
+    open_execution();
+    struct rpc_stream *st = copy(container('a'));
+    until(container('a')->channel);
+    struct rpc_stream *force = remove_by_force("ca");
+    until(force->is_over && st->is_over);
+    assert_non_null(force->answer);
+    assert_int_equal(st->err.kind, VIC_ERR_CONFLICT);
+    assert_int_equal(fake.n_domains, 0);
+}
+
+static void test_a_nap_that_cannot_begin_is_answered_and_booked_nowhere(void **state)
+{
+    (void)state;
+    write_record('a', PL_CREATED, "");
+    open_execution();
+    struct pl_container *c = container('a');
+    struct rpc_stream *st = copy(c);
+    until(c->channel);
+    fake.fail_destroys = 1;
+    fake_tether_up(c);
+    assert_true(fake_answer(c, "/v1/hello", NULL, RUNNING)); /* a new VM's guest is idle */
+    until(st->is_over);
+    assert_int_equal(st->err.kind, VIC_ERR_INTERNAL);
+    assert_int_equal(fake.n_domains, 0); /* it was not over before */
+    assert_null(c->nap);
+    assert_int_equal(c->rec.state, PL_CREATED);
+    assert_int_equal(c->rec.exit_code, 0);
+    assert_int_equal(fake.n_events, 0);
+}
+
+static void test_a_nap_whose_vm_dies_is_over_when_it_is_gone(void **state)
+{
+    (void)state;
+    struct pl_container *c = napping();
+    fake.fail_destroys = 1;
+    struct rpc_stream *start = post("start", "ca", NULL);
+    fake_tether_down(c);
+    fake_tether_up(c); /* the line broke, and what was copied with it */
+    until(!c->nap);
+    assert_int_equal(fake.n_destroys, 2);
+    assert_int_equal(c->rec.state, PL_STARTING);
+    until(c->channel);
+    fake_event(VIR_DOMAIN_EVENT_STOPPED, "", c->rec.vm_uuid);
+    until(start->is_over);
+}
+
+static void test_a_nap_outlives_the_connection_to_libvirt(void **state)
+{
+    (void)state;
+    struct pl_container *c = napping();
+    lose_libvirt();
+    until(fake.n_opened == 2 && !w.pl.execution->is_reconnecting);
+    until(w.loop.active_reqs.count == 0);
+    assert_int_equal(fake.n_domains, 1);
+    assert_true(pl_nap_is_awake(c));
+    fake.n_domains = 0; /* and this time its VM ends meanwhile */
+    fake.conns[1]->on_close(fake.conns[1], 0, fake.conns[1]->close_arg);
+    until(!c->nap);
+}
+
+static void test_a_nap_of_an_earlier_port_layer_is_ended(void **state)
+{
+    (void)state;
+    write_record('a', PL_EXITED, "");
+    add_late_vm('a');
+    open_execution();
+    until(fake.n_domains == 0);
+    assert_int_equal(container('a')->rec.state, PL_EXITED);
+}
+
+/* ---- VMs that come late: libvirt finishes a start whose caller was killed ---- */
 
 static void test_a_late_vm_goes_with_its_container(void **state)
 {
@@ -1191,6 +1375,14 @@ int main(void)
         FLOW(test_a_vm_that_somebody_suspends_is_not_paused),
         FLOW(test_a_vm_without_room_is_tried_until_there_is),
         FLOW(test_a_vm_found_without_room_is_tried_too),
+        FLOW(test_a_copy_wakes_what_does_not_run_and_nothing_else),
+        FLOW(test_a_start_waits_for_the_end_of_a_nap),
+        FLOW(test_a_removal_waits_for_the_end_of_a_nap),
+        FLOW(test_a_forced_removal_ends_a_nap_that_has_not_begun),
+        FLOW(test_a_nap_that_cannot_begin_is_answered_and_booked_nowhere),
+        FLOW(test_a_nap_whose_vm_dies_is_over_when_it_is_gone),
+        FLOW(test_a_nap_outlives_the_connection_to_libvirt),
+        FLOW(test_a_nap_of_an_earlier_port_layer_is_ended),
         FLOW(test_a_restart_of_a_paused_container_keeps_it),
         FLOW(test_a_start_during_the_listing_is_not_taken_for_an_end),
         FLOW(test_it_runs_again_with_delays_that_double),
