@@ -357,11 +357,12 @@ void tether_copy_write(struct tether *t, struct rpc_stream *st)
         r = query_bool(st, "keep_kind", &keeps_kind, &err);
     if (r >= 0) {
         auto_free char *owner = user ? vic_xasprintf("owner=%s", user) : NULL;
-        const char *argv[] = {
-            (char *)t->machine->copier, (char *)t->machine->root, "in", path, NULL, NULL, NULL};
+        const char *argv[8] = {t->machine->copier, t->machine->root, "in", path};
         const char **option = &argv[4];
         if (keeps_kind)
             *option++ = "keep-kind";
+        if (t->state == TETHER_CONFIGURED) /* the VM may be ended at any time */
+            *option++ = "sync";
         *option = owner;
         r = begin(t, st, true, argv, &err);
     }

@@ -1,10 +1,11 @@
 /*
- * tether-copy ROOT stat|out|in|export PATH [keep-kind] [owner=USER]
+ * tether-copy ROOT stat|out|in|export PATH [keep-kind] [sync] [owner=USER]
  *
  * stat and out write a line with copy_stat()'s document, out then the tar; in reads a tar; export writes
  * one of what is in PATH.  Anything that fails is told on stderr as {"kind","message"}, with exit status 1.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -44,19 +45,30 @@ static int find_owner(const char *user, struct copy_in_options *o, struct vic_er
     return r;
 }
 
+static int sync_disk(struct vic_err *err)
+{
+    auto_close int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return root < 0 || syncfs(root) < 0 ? vic_fail_errno(err, errno, "sync the disk") : 0;
+}
+
 static int do_in(const char *path, char *const *words, struct vic_err *err)
 {
     struct copy_in_options o = {0};
+    bool syncs = false;
     int r = 0;
     for (; *words && r == 0; words++) {
         if (vic_str_eq(*words, "keep-kind"))
             o.keeps_kind = true;
+        else if (vic_str_eq(*words, "sync"))
+            syncs = true;
         else if (vic_str_starts_with(*words, "owner="))
             r = find_owner(*words + strlen("owner="), &o, err);
         else
             r = vic_fail(err, VIC_ERR_INVALID, 0, "unknown option: %s", *words);
     }
-    return r < 0 ? r : copy_in(path, STDIN_FILENO, &o, err);
+    if (r == 0)
+        r = copy_in(path, STDIN_FILENO, &o, err);
+    return r == 0 && syncs ? sync_disk(err) : r;
 }
 
 static int run(char *const *argv, struct vic_err *err)
