@@ -29,9 +29,9 @@ record() { echo "$SUITE/vchs/again/containers/$(field "$1" Id)/container.json"; 
 
 @test "always: it runs again and again, says so, and a stop ends it" {
     dk run -d --restart always --name again-always busybox sh -c 'echo run; exit 3'
-    wait_for 90 has_restarted again-always 3
-    wait_for 60 shows again-always '^Restarting (3) '
-    wait_for 60 is_state again-always "restarting 3"
+    wait_for 150 has_restarted again-always 3
+    wait_for 120 shows again-always '^Restarting (3) '
+    wait_for 120 is_state again-always "restarting 3"
     equal "create start die start die start die" "$(actions again-always | cut -d ' ' -f 1-7)"
     run dk exec again-always true
     expect "is restarting, wait until the container is running"
@@ -46,7 +46,7 @@ record() { echo "$SUITE/vchs/again/containers/$(field "$1" Id)/container.json"; 
     equal "exited" "$(field again-always State.Status)"
     equal "false false" "$(field again-always State.Restarting) $(field again-always State.Running)"
     dk start again-always
-    wait_for 60 has_restarted again-always 1
+    wait_for 120 has_restarted again-always 1
     [ "$(field again-always RestartCount)" -le 2 ]
     run -0 dk rm -f again-always
 }
@@ -54,10 +54,10 @@ record() { echo "$SUITE/vchs/again/containers/$(field "$1" Id)/container.json"; 
 @test "on-failure: so many times, and not after success" {
     dk run -d --restart on-failure:1 --name again-failure busybox sh -c 'echo run; exit 4'
     dk run -d --restart on-failure --name again-success busybox sh -c 'echo run; [ -e /ran ] || { touch /ran; exit 1; }'
-    wait_for 60 is_state again-failure "exited 4"
+    wait_for 120 is_state again-failure "exited 4"
     equal 1 "$(field again-failure RestartCount)"
     equal "run run" "$(dk logs again-failure | xargs)"
-    wait_for 60 is_state again-success "exited 0"
+    wait_for 120 is_state again-success "exited 0"
     equal 1 "$(field again-success RestartCount)"
     equal "on-failure 1" "$(field again-failure HostConfig.RestartPolicy.Name) $(field again-failure HostConfig.RestartPolicy.MaximumRetryCount)"
 }
@@ -65,12 +65,12 @@ record() { echo "$SUITE/vchs/again/containers/$(field "$1" Id)/container.json"; 
 @test "kill is a wish for its end, another signal is none" {
     dk run -d --restart unless-stopped --name again-kill busybox sh -c 'trap "exit 7" HUP; echo ready; while :; do sleep 0.1; done'
     logged() { dk logs again-kill | grep -q ready; }
-    wait_for 60 logged
+    wait_for 120 logged
     dk kill -s HUP again-kill
-    wait_for 60 has_restarted again-kill 1
-    wait_for 60 is_state again-kill "running 0"
+    wait_for 120 has_restarted again-kill 1
+    wait_for 120 is_state again-kill "running 0"
     dk kill again-kill
-    wait_for 60 is_state again-kill "exited 137"
+    wait_for 120 is_state again-kill "exited 137"
 }
 
 @test "what ended while no daemon ran, and what went with its host, runs again; what was stopped does not" {
@@ -78,25 +78,25 @@ record() { echo "$SUITE/vchs/again/containers/$(field "$1" Id)/container.json"; 
     dk run -d --restart unless-stopped --name again-stopped busybox sleep 600
     dk run -d --restart always --name again-waits busybox sh -c 'exit 1'
     dk stop -t 0 again-stopped
-    wait_for 90 has_restarted again-waits 2
+    wait_for 150 has_restarted again-waits 2
     dk run -d --restart always --name again-alone busybox sh -c 'sleep 8; exit 1'
     alone=vic-$(vch_field .id again)-$(field again-alone Id | cut -c1-12)
     host=vic-$(vch_field .id again)-$(field again-host Id | cut -c1-12)
     records=("$(record again-host)" "$(record again-alone)")
     machine stop --name again
     gone() { ! virsh -q -c qemu:///system list --name | grep -q "$1"; }
-    wait_for 60 gone "$alone"
+    wait_for 120 gone "$alone"
     virsh -q -c qemu:///system destroy "$host"
     for file in "${records[@]}"; do
         jq '.state.boot_id = "00000000-0000-4000-8000-000000000000"' "$file" >"$BATS_TEST_TMPDIR/record"
         cp "$BATS_TEST_TMPDIR/record" "$file"
     done
     machine start --name again
-    wait_for 60 is_state again-host "running 0"
+    wait_for 120 is_state again-host "running 0"
     equal 1 "$(field again-host RestartCount)"
-    wait_for 60 has_restarted again-alone 1
-    wait_for 60 is_state again-alone "running 0"
-    wait_for 60 has_restarted again-waits 3
+    wait_for 120 has_restarted again-alone 1
+    wait_for 120 is_state again-alone "running 0"
+    wait_for 120 has_restarted again-waits 3
     equal exited "$(field again-stopped State.Status)"
 }
 
@@ -106,11 +106,11 @@ record() { echo "$SUITE/vchs/again/containers/$(field "$1" Id)/container.json"; 
     equal again-update "$(dk update --restart on-failure:3 again-update)"
     equal "on-failure 3" "$(field again-update HostConfig.RestartPolicy.Name) $(field again-update HostConfig.RestartPolicy.MaximumRetryCount)"
     dk exec again-update touch /go
-    wait_for 60 has_restarted again-update 1
-    wait_for 60 is_state again-update "running 0"
+    wait_for 120 has_restarted again-update 1
+    wait_for 120 is_state again-update "running 0"
     dk update --restart no again-update
     dk exec again-update touch /go
-    wait_for 60 is_state again-update "exited 2"
+    wait_for 120 is_state again-update "exited 2"
     run -1 dk update --memory 128m again-update
     expect "Memory is not served here"
     run -1 dk update --restart always:2 again-update
