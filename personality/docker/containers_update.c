@@ -52,7 +52,7 @@ void docker_container_update(struct docker_req *r)
     if (!docker_need_name(r))
         return;
     if (docker_req_json(r, &body, &err) < 0 ||
-        docker_fields_check(body, DOCKER_FIELD_HOST, &err) < 0 ||
+        docker_fields_check(body, DOCKER_FIELD_UPDATE, &err) < 0 ||
         docker_restart_check(body, &err) < 0)
         docker_reply_error(r, &err);
     else

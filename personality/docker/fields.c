@@ -13,12 +13,14 @@
 #define ENDPOINT DOCKER_FIELD_ENDPOINT
 #define EXEC DOCKER_FIELD_EXEC
 #define EXEC_START DOCKER_FIELD_EXEC_START
+#define UPDATE DOCKER_FIELD_UPDATE
 
 #define NEED_VOLUMES "keep data in the container, or copy it into the image"
 #define NEED_PORTS "reach the container by its own address"
 #define NEED_SIZE "Memory and NanoCpus bound a container"
 #define NEED_NAMESPACE                                                                             \
     "every container has a kernel of its own, so there is nothing to share or isolate"
+#define NEED_ANEW "create the container anew"
 #define NEED_BRIDGE "containers share the network 'bridge'"
 
 const struct docker_field docker_fields[] = {
@@ -154,6 +156,40 @@ const struct docker_field docker_fields[] = {
     {EXEC_START, "Detach", true, NULL, NULL, NULL},
     {EXEC_START, "Tty", true, NULL, NULL, NULL},
     {EXEC_START, "ConsoleSize", true, NULL, NULL, NULL},
+
+    {UPDATE, "RestartPolicy", true, NULL, NULL, NULL},
+    {UPDATE, "CpuShares", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "Memory", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "CgroupParent", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "BlkioWeight", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "BlkioWeightDevice", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "BlkioDeviceReadBps", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "BlkioDeviceWriteBps", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "BlkioDeviceReadIOps", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "BlkioDeviceWriteIOps", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "CpuPeriod", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "CpuQuota", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "CpuRealtimePeriod", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "CpuRealtimeRuntime", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "CpusetCpus", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "CpusetMems", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "Devices", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "DeviceCgroupRules", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "DeviceRequests", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "KernelMemory", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "KernelMemoryTCP", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "MemoryReservation", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "MemorySwap", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "MemorySwappiness", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "NanoCpus", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "OomKillDisable", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "Init", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "PidsLimit", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "Ulimits", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "CpuCount", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "CpuPercent", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "IOMaximumIOps", false, NULL, NULL, NEED_ANEW},
+    {UPDATE, "IOMaximumBandwidth", false, NULL, NULL, NEED_ANEW},
 };
 const size_t docker_n_fields = ARRAY_SIZE(docker_fields);
 
@@ -209,8 +245,8 @@ static bool is_no_healthcheck(const struct docker_field *field, const cJSON *v)
 
 int docker_fields_check(cJSON *obj, enum docker_field_scope scope, struct vic_err *err)
 {
-    static const char *const prefixes[] = {"", "HostConfig.", "NetworkingConfig.EndpointsConfig.",
-                                           "", ""};
+    static const char *const prefixes[] = {
+        "", "HostConfig.", "NetworkingConfig.EndpointsConfig.", "", "", ""};
     cJSON *v;
     cJSON_ArrayForEach(v, obj)
     {

@@ -15,6 +15,7 @@ enum docker_field_scope {
     DOCKER_FIELD_ENDPOINT, /* NetworkingConfig.EndpointsConfig.<name> */
     DOCKER_FIELD_EXEC,     /* the body of ContainerExec */
     DOCKER_FIELD_EXEC_START,
+    DOCKER_FIELD_UPDATE, /* the body of ContainerUpdate */
 };
 
 struct docker_field {

@@ -42,6 +42,11 @@ static int check_field(enum docker_field_scope scope, const char *name, const ch
         auto_free char *request = exec_request(body, err);
         return request ? 0 : -1;
     }
+    if (scope == DOCKER_FIELD_UPDATE) {
+        auto_free char *member = vic_xasprintf("{\"%s\":%s}", name, value);
+        auto_json cJSON *update = cJSON_Parse(member);
+        return docker_fields_check(update, scope, err);
+    }
     auto_free char *text =
         scope == DOCKER_FIELD_CONFIG ? vic_xasprintf("{\"Image\":\"x\",\"%s\":%s}", name, value)
         : scope == DOCKER_FIELD_HOST
