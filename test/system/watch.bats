@@ -10,6 +10,16 @@ teardown_file() {
 teardown() { remove_all watch-x; }
 
 sh_in() { dk exec watch-main sh -c "$1"; }
+# Another process of the container, known by a file: not a child of its first one, which reaps nothing.
+beside() { # FILE COMMAND
+    dk exec -d watch-main sh -c "echo \$\$ >$1; exec $2"
+    wait_for 20 dk exec watch-main test -s "$1"
+}
+end_beside() { # FILE
+    sh_in "kill \$(cat $1)"
+    wait_for 20 is_alone
+}
+is_alone() { [ "$(dk top watch-main | wc -l)" = 2 ]; }
 
 @test "an export is what the container's own find sees, and the container's name for it" {
     cd "$BATS_TEST_TMPDIR"
@@ -26,7 +36,8 @@ sh_in() { dk exec watch-main sh -c "$1"; }
 }
 
 @test "top lists what runs, as ps would" {
-    sh_in 'sleep 1234 & echo $! >/var/tmp/sleeper' # outlives its exec
+    beside /var/tmp/sleeper "sleep 1234"
+    wait_for 20 sh -c "$DOCKER -H $VIC_HOST top watch-main -o pid,args | grep -q 'sleep 1234'"
     run -0 dk top watch-main
     [[ ${lines[0]} =~ ^UID\ +PID\ +PPID\ +C\ +STIME\ +TTY\ +TIME\ +CMD$ ]]
     [[ $output =~ root\ +[0-9]+\ +[0-9]+\ +[0-9]+\ +[0-9:]+\ +\?\ +00:00:0[0-9]\ +"sleep 3600" ]]
@@ -34,7 +45,7 @@ sh_in() { dk exec watch-main sh -c "$1"; }
     run -0 dk top watch-main aux
     [[ ${lines[0]} =~ ^USER\ +PID\ +%CPU\ +%MEM\ +VSZ\ +RSS\ +TTY\ +STAT\ +START\ +TIME\ +COMMAND$ ]]
     equal 3 "${#lines[@]}"
-    sh_in 'kill $(cat /var/tmp/sleeper)'
+    end_beside /var/tmp/sleeper
     run -1 dk top watch-main -o comm
     expect "Couldn't find PID field"
     run -1 dk top watch-main -H
@@ -45,11 +56,13 @@ sh_in() { dk exec watch-main sh -c "$1"; }
     equal "0.00% 1" "$(dk stats --no-stream --format '{{.CPUPerc}} {{.PIDs}}' watch-main | sed 's/^0\.[0-9]*/0.00/')"
     memory() { api GET "/v1.50/containers/watch-main/stats?stream=0&one-shot=1" | head -1 | jq .memory_stats.usage; }
     before=$(memory)
-    sh_in 'head -c 50000000 /dev/zero >/dev/shm/x; (while :; do :; done) & echo $! >/var/tmp/busy'
+    sh_in 'head -c 50000000 /dev/zero >/dev/shm/x'
+    beside /var/tmp/busy "sh -c 'while :; do :; done'"
     grown=$(($(memory) - before))
     [ "$grown" -gt 48000000 ] && [ "$grown" -lt 60000000 ]
     run -0 api GET "/v1.50/containers/watch-main/stats?stream=0"
-    sh_in 'kill $(cat /var/tmp/busy); rm /dev/shm/x'
+    end_beside /var/tmp/busy
+    sh_in 'rm /dev/shm/x'
     doc=${lines[0]}
     jq -e '(.cpu_stats.cpu_usage.total_usage - .precpu_stats.cpu_usage.total_usage)
         / (.cpu_stats.system_cpu_usage - .precpu_stats.system_cpu_usage) * .cpu_stats.online_cpus
