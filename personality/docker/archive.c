@@ -168,6 +168,8 @@ static int on_out_data(struct docker_relay *l, const void *data, size_t len, voi
         rest = end + 1;
         len -= n + 1;
     }
+    if (c->r->method == DOCKER_HEAD)
+        return 1; /* there is no stream that could drain */
     return docker_stream_write(c->r, rest, len);
 }
 
@@ -303,10 +305,13 @@ static void on_container_in(struct docker_req *r, const struct vic_err *err, con
     auto_free char *whole =
         vic_xasprintf("%s&keep_kind=%d&as_user=%d", path,
                       docker_req_bool(r, "noOverwriteDirNonDir"), docker_req_bool(r, "copyUIDGID"));
-    c->relay = docker_relay_open(r, "PUT", whole, true, &in_ops, c);
-    if (!c->relay)
+    struct docker_relay *relay = docker_relay_open(r, "PUT", whole, true, &in_ops, c);
+    if (!relay) { /* r is answered and c gone: the rest of the body is dropped */
+        docker_body_resume(r);
         return;
-    struct rpc_stream *st = docker_relay_stream(c->relay);
+    }
+    c->relay = relay;
+    struct rpc_stream *st = docker_relay_stream(relay);
     if (c->early.len > 0)
         (void)rpc_stream_write(st, c->early.data, c->early.len);
     vic_buf_release(&c->early);

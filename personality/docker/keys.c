@@ -31,6 +31,8 @@ int docker_keys_parse(const char *text, const char *what, struct docker_keys *re
     size_t n = 0;
     if (vic_str_is_empty(text))
         text = DEFAULT_KEYS;
+    if (strlen(text) > PL_DETACH_KEYS_MAX * strlen("ctrl-x,")) /* before it is taken apart */
+        return vic_fail(err, VIC_ERR_INVALID, 0, "Invalid %s keys (%.100s) provided", what, text);
     auto_strv char **names = vic_strv_split(text, ',');
     for (char **name = names; *name; name++) {
         int key = key_of(*name);
