@@ -16,8 +16,8 @@
  *        {"seq","time_ns","type":"container"|"image"|"network","action","id","attributes":{string:string}}
  *        Without since_ns only what happens from now on.  With until_ns in the past it ends by itself.
  *        Container actions: create start die stop kill restart update rename destroy resize attach detach oom
- *        pause unpause archive-path extract-to-dir export exec_create exec_start exec_detach exec_die
- *        (die: attributes exit_code; kill: signal; rename: old_name;
+ *        health_status pause unpause archive-path extract-to-dir export exec_create exec_start exec_detach exec_die
+ *        (die: attributes exit_code; kill: signal; rename: old_name; health_status: health;
  *        exec_*: exec_id, and exec_command or, of exec_die, exit_code).  Image: pull tag untag delete.
  *        attributes hold the object's event_attributes, and for containers name.
  *
@@ -109,7 +109,11 @@
  *    "confine":{...}    what its processes may do, see and use: lib/confine/confine.h.  memory_bytes and
  *                       cpu_quota_us size the VM too; INVALID: more than the host has
  *    "restart":{"name":"no"|"always"|"unless-stopped"|"on-failure","max_retries"?}   without it: no
+ *    "health":HEALTH    absent: it is not probed
  *  }
+ *  HEALTH {"args":[...],"interval_ms"(30000),"timeout_ms"(30000),"start_period_ms"(0),"start_interval_ms"(5000),
+ *        "retries"(3)}      a command that runs in the container, as its user, one after the other; one that ends with 0 in
+ *        time succeeds.  0 or absent: the default.  A paused container is not probed.
  *  CONTAINER {
  *    "id","name","created_at","image","spec","annotations","event_attributes",
  *    "state": {"status":"created"|"starting"|"running"|"paused"|"stopping"|"exited"|"restarting"|
@@ -117,6 +121,9 @@
  *              "pid"(of the hypervisor process; 0 if none),"exit_code","error","oom_killed",
  *              "restarting"(exited, and starts again by itself: waits for it, or is at it),
  *              "restarts"(by itself, since somebody asked for a start),
+ *              "health":{"status":"starting"|"healthy"|"unhealthy","failing_streak","log":[{"start","end","exit_code"
+ *               (-1: not run, or not in time),"output"}]}     of the last run; its log is not in lists, and the last five
+ *               since the port layer began
  *              "started_at","finished_at" ("" if never)},
  *    "execs":[ids of those that have not ended],
  *    "networks":[{"name","id","address","prefix_len","gateway","mac"}],   address "" before a first start

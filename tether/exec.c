@@ -436,6 +436,13 @@ int tether_exec_resize(struct tether_exec *e, uint16_t width, uint16_t height, s
                                                             : 0;
 }
 
+int tether_exec_signal(struct tether_exec *e, int signal, struct vic_err *err)
+{
+    if (e->is_dead)
+        return vic_fail(err, VIC_ERR_CONFLICT, 0, "it has ended");
+    return kill(e->process.pid, signal) < 0 ? vic_fail_errno(err, errno, "signal it") : 0;
+}
+
 void tether_execs_reap(struct tether *t, pid_t pid, int wait_status)
 {
     struct tether_exec *e;

@@ -31,6 +31,8 @@ int tether_exec_read(struct tether_exec *e, struct rpc_stream *st, struct vic_er
 struct tether_input *tether_exec_input(struct tether_exec *e);
 int tether_exec_resize(struct tether_exec *e, uint16_t width, uint16_t height, struct vic_err *err);
 
+int tether_exec_signal(struct tether_exec *e, int signal, struct vic_err *err);
+
 /* ---- for tether.c ---- */
 
 /* A child that is not the container's first process has ended. */

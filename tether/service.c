@@ -50,7 +50,7 @@ static void handle_start(struct rpc_stream *st, void *arg)
         rpc_reply_error(st, &err);
 }
 
-static int do_signal(struct tether *t, const cJSON *doc, struct vic_err *err)
+static int read_signal(const cJSON *doc, int *ret_signal, struct vic_err *err)
 {
     static const char *const members[] = {"signal"};
     int64_t signal = 0;
@@ -59,13 +59,16 @@ static int do_signal(struct tether *t, const cJSON *doc, struct vic_err *err)
         r = json_get_i64(doc, "", "signal", 1, SIGRTMAX, &signal, err);
     if (r >= 0 && signal == 0)
         r = vic_fail(err, VIC_ERR_INVALID, 0, "signal: missing");
-    return r < 0 ? r : tether_signal(t, (int)signal, err);
+    *ret_signal = (int)signal;
+    return r;
 }
 
 static void handle_signal(struct rpc_stream *st, void *arg)
 {
     struct vic_err err = {0};
-    answer(st, do_signal(arg, rpc_stream_json(st), &err), &err);
+    int signal;
+    int r = read_signal(rpc_stream_json(st), &signal, &err);
+    answer(st, r < 0 ? r : tether_signal(arg, signal, &err), &err);
 }
 
 static void handle_resize(struct rpc_stream *st, void *arg)
@@ -158,6 +161,17 @@ static void handle_exec_resize(struct rpc_stream *st, void *arg)
     answer(st, r < 0 ? r : tether_exec_resize(e, width, height, &err), &err);
 }
 
+static void handle_exec_signal(struct rpc_stream *st, void *arg)
+{
+    struct vic_err err = {0};
+    int signal;
+    struct tether_exec *e = find_exec(st, arg);
+    if (!e)
+        return;
+    int r = read_signal(rpc_stream_json(st), &signal, &err);
+    answer(st, r < 0 ? r : tether_exec_signal(e, signal, &err), &err);
+}
+
 static void handle_copy_read(struct rpc_stream *st, void *arg)
 {
     tether_copy_read(arg, st);
@@ -233,6 +247,7 @@ const struct rpc_route tether_routes[] = {
     {"GET", "/v1/exec/{id}/output", RPC_BODY_NONE_OR_JSON, handle_exec_output},
     {"POST", "/v1/exec/{id}/stdin", RPC_BODY_STREAM, handle_exec_stdin},
     {"POST", "/v1/exec/{id}/resize", RPC_BODY_NONE_OR_JSON, handle_exec_resize},
+    {"POST", "/v1/exec/{id}/signal", RPC_BODY_NONE_OR_JSON, handle_exec_signal},
     {"GET", "/v1/copy", RPC_BODY_NONE_OR_JSON, handle_copy_read},
     {"PUT", "/v1/copy", RPC_BODY_STREAM, handle_copy_write},
     {"GET", "/v1/stats", RPC_BODY_NONE_OR_JSON, handle_stats},

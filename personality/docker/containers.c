@@ -11,6 +11,7 @@
 #include "personality/docker/confine.h"
 #include "personality/docker/convert.h"
 #include "personality/docker/fields.h"
+#include "personality/docker/health.h"
 #include "personality/docker/intent.h"
 #include "personality/docker/text.h"
 
@@ -151,6 +152,9 @@ static void add_state(cJSON *out, const cJSON *state)
     json_add_str(s, "Error", json_str(state, "error", ""));
     json_add_str(s, "StartedAt", started[0] ? started : NEVER);
     json_add_str(s, "FinishedAt", finished[0] ? finished : NEVER);
+    cJSON *health = docker_health_json(state);
+    if (health)
+        json_add(s, "Health", health);
 }
 
 /* NetworkSettings repeats the default network's endpoint at its top, as clients expect. */

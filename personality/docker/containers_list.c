@@ -9,6 +9,7 @@
 #include "personality/docker/containers.h"
 #include "personality/docker/filters.h"
 #include "personality/docker/handlers.h"
+#include "personality/docker/health.h"
 #include "personality/docker/images.h"
 #include "personality/docker/intent.h"
 #include "personality/docker/text.h"
@@ -106,7 +107,8 @@ static bool is_wanted(const struct list *l, const cJSON *container)
         return false;
     if (l->is_task_given && l->is_task)
         return false; /* tasks need a swarm */
-    if (docker_filters_get(f, "volume") || !docker_filters_match_exact(f, "health", "none") ||
+    if (docker_filters_get(f, "volume") ||
+        !docker_filters_match_exact(f, "health", docker_health_status(state)) ||
         !docker_filters_match_exact(f, "isolation", "default") ||
         !docker_filters_match_exact(f, "status", docker_text_state(state)) ||
         !docker_filters_match_regex(f, "id", json_str(container, "id", "")) ||

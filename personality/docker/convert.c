@@ -11,6 +11,7 @@
 #include "lib/base/str.h"
 #include "personality/docker/confine.h"
 #include "personality/docker/fields.h"
+#include "personality/docker/health.h"
 #include "personality/docker/size.h"
 #include "portlayer/api.h"
 
@@ -200,7 +201,7 @@ static int check_config(cJSON *body, struct vic_err *err)
     if (r < 0 || (r = docker_command_check(body, "Cmd", err)) < 0 ||
         (r = docker_command_check(body, "Entrypoint", err)) < 0 ||
         (r = docker_env_check(body, err)) < 0 || (r = check_maps(body, err)) < 0 ||
-        (r = check_hostname(body, err)) < 0)
+        (r = check_hostname(body, err)) < 0 || (r = docker_health_check(body, err)) < 0)
         return r;
     int64_t timeout = 0;
     r = json_get_i64(body, "", "StopTimeout", INT32_MIN, INT32_MAX, &timeout, err);
@@ -490,9 +491,6 @@ static void add_warnings(struct docker_create *c, const cJSON *image)
             v->string);
         c->warnings = vic_strv_append(c->warnings, text);
     }
-    const cJSON *test = json_member(json_member(image, "Healthcheck"), "Test");
-    if (test && test->child)
-        c->warnings = vic_strv_append(c->warnings, "the image's HEALTHCHECK is not run");
 }
 
 static void fill_host_defaults(cJSON *host)
@@ -537,13 +535,17 @@ int docker_convert_merge(const cJSON *body, const cJSON *image, struct docker_cr
     merge_map(c.config, image, "Volumes");
     merge_env(c.config, image);
     merge_command(c.config, image);
+    docker_health_merge(c.config, image);
     add_warnings(&c, image);
-    if (!is_given(json_member(c.config, "Entrypoint")) && !is_given(json_member(c.config, "Cmd"))) {
+    r = docker_health_check(c.config, err); /* the image's part */
+    if (r == 0 && !is_given(json_member(c.config, "Entrypoint")) &&
+        !is_given(json_member(c.config, "Cmd")))
+        r = vic_fail(err, VIC_ERR_INVALID, 0, "no command specified");
+    if (r < 0)
         docker_create_release(&c);
-        return vic_fail(err, VIC_ERR_INVALID, 0, "no command specified");
-    }
-    *ret = c;
-    return 0;
+    else
+        *ret = c;
+    return r;
 }
 
 /* ---- the port layer's document ------------------------------------------------------------------------------ */
@@ -634,6 +636,9 @@ static cJSON *new_spec(const struct docker_create *c)
     cJSON *restart = docker_restart_convert(c->host_config);
     if (restart)
         json_add(spec, "restart", restart);
+    cJSON *health = docker_health_spec(c->config);
+    if (health)
+        json_add(spec, "health", health);
     return spec;
 }
 

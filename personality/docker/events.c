@@ -54,16 +54,28 @@ static cJSON *attributes_json(const cJSON *event)
     return out;
 }
 
-/* Docker tells an exec's command with the action. */
+/* Docker tells an exec's command, and what health has become, with the action. */
+static const struct {
+    const char *action;
+    const char *attribute;
+} told_with_action[] = {
+    {"exec_create", "exec_command"},
+    {"exec_start", "exec_command"},
+    {"health_status", "health"},
+};
+
 static char *action_of(const cJSON *event, cJSON *attributes)
 {
     const char *action = json_str(event, "action", "");
-    const char *command = json_str(attributes, "exec_command", "");
-    if (strcmp(action, "exec_create") != 0 && strcmp(action, "exec_start") != 0)
-        return vic_xstrdup(action);
-    char *told = vic_xasprintf("%s: %s", action, command);
-    cJSON_DeleteItemFromObjectCaseSensitive(attributes, "exec_command");
-    return told;
+    for (size_t i = 0; i < ARRAY_SIZE(told_with_action); i++) {
+        if (strcmp(told_with_action[i].action, action) != 0)
+            continue;
+        const char *attribute = told_with_action[i].attribute;
+        char *told = vic_xasprintf("%s: %s", action, json_str(attributes, attribute, ""));
+        cJSON_DeleteItemFromObjectCaseSensitive(attributes, attribute);
+        return told;
+    }
+    return vic_xstrdup(action);
 }
 
 /* Docker names images in events as people do. */
@@ -145,13 +157,13 @@ static bool matches_image(const struct docker_filters *f, const cJSON *event)
     return false;
 }
 
-/* The action, or what stands before an exec's command. */
+/* The action, or what stands before what is told with it. */
 static bool matches_action(const struct docker_filters *f, const char *action)
 {
     char *const *values = docker_filters_get(f, "event");
     if (!values)
         return true;
-    size_t len = vic_str_starts_with(action, "exec_") ? strcspn(action, ":") : strlen(action);
+    size_t len = strcspn(action, ":");
     for (; *values; values++)
         if (strcmp(*values, action) == 0 ||
             (strlen(*values) == len && strncmp(*values, action, len) == 0))

@@ -36,7 +36,7 @@ const struct docker_field docker_fields[] = {
     {CONFIG, "StdinOnce", true, NULL, "false", NULL},
     {CONFIG, "Env", true, NULL, "null", NULL},
     {CONFIG, "Cmd", true, NULL, "null", NULL},
-    {CONFIG, "Healthcheck", false, NULL, NULL, "probe the container from outside"},
+    {CONFIG, "Healthcheck", true, NULL, NULL, NULL},
     {CONFIG, "ArgsEscaped", false, NULL, NULL, "it concerns Windows only"},
     {CONFIG, "Image", true, NULL, "\"\"", NULL},
     {CONFIG, "Volumes", true, NULL, "null", NULL},
@@ -235,14 +235,6 @@ static bool is_accepted(const struct docker_field *field, const cJSON *v)
     return vic_strv_contains(accepted, text);
 }
 
-/* {"Test":["NONE"]} and {"Test":[]} ask for no probe, which is what there is. */
-static bool is_no_healthcheck(const struct docker_field *field, const cJSON *v)
-{
-    const cJSON *test = strcmp(field->name, "Healthcheck") == 0 ? json_member(v, "Test") : NULL;
-    return cJSON_IsArray(test) && (!test->child || (cJSON_IsString(test->child) &&
-                                                    strcmp(test->child->valuestring, "NONE") == 0));
-}
-
 int docker_fields_check(cJSON *obj, enum docker_field_scope scope, struct vic_err *err)
 {
     static const char *const prefixes[] = {
@@ -258,7 +250,7 @@ int docker_fields_check(cJSON *obj, enum docker_field_scope scope, struct vic_er
         if (cJSON_GetObjectItemCaseSensitive(obj, field->name) != v)
             return vic_fail(err, VIC_ERR_INVALID, 0, "%s%s is given twice", prefixes[scope],
                             field->name);
-        if (field->is_served || is_accepted(field, v) || is_no_healthcheck(field, v))
+        if (field->is_served || is_accepted(field, v))
             continue;
         return vic_fail(err, VIC_ERR_UNIMPLEMENTED, 0, "%s%s is not served here: %s",
                         prefixes[scope], field->name, field->instead);

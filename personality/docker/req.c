@@ -8,6 +8,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/banned.h"
 #include "lib/base/str.h"
+#include "lib/base/utf8.h"
 #include "personality/docker/server.h"
 #include "personality/docker/text.h"
 
@@ -33,7 +34,7 @@ static char *decode(const char *s, size_t len, bool plus_is_blank)
         }
         vic_buf_add_char(&b, c);
     }
-    return docker_text_utf8(vic_buf_str(&b), b.len);
+    return vic_utf8_clean(vic_buf_str(&b), b.len);
 }
 
 /* False: there are more than DOCKER_QUERY_MAX. */

@@ -12,6 +12,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/id.h"
 #include "lib/base/str.h"
+#include "personality/docker/health.h"
 
 #define MINUTE 60
 #define HOUR (60 * MINUTE)
@@ -79,6 +80,15 @@ static char *since(const cJSON *state, const char *member, int64_t now_ns)
     return docker_text_duration((now_ns - then_ns) / VIC_NS_PER_S);
 }
 
+static const char *health_text(const cJSON *state)
+{
+    const char *status = docker_health_status(state);
+    return strcmp(status, "starting") == 0    ? " (health: starting)"
+           : strcmp(status, "healthy") == 0   ? " (healthy)"
+           : strcmp(status, "unhealthy") == 0 ? " (unhealthy)"
+                                              : "";
+}
+
 char *docker_text_status(const cJSON *state, int64_t now_ns)
 {
     const char *s = docker_text_state(state);
@@ -88,7 +98,8 @@ char *docker_text_status(const cJSON *state, int64_t now_ns)
     }
     if (docker_state_is_running(state)) {
         auto_free char *d = since(state, "started_at", now_ns);
-        return vic_xasprintf("Up %s%s", d, strcmp(s, "paused") == 0 ? " (Paused)" : "");
+        const char *more = strcmp(s, "paused") == 0 ? " (Paused)" : health_text(state);
+        return vic_xasprintf("Up %s%s", d, more);
     }
     if (strcmp(s, "removing") == 0)
         return vic_xstrdup("Removal In Progress");
@@ -135,41 +146,6 @@ char *docker_text_command(const cJSON *args)
         if (arg != args->child)
             vic_buf_add_char(&b, ' ');
         vic_buf_addf(&b, quote ? "'%s'" : "%s", text);
-    }
-    char *text = vic_buf_take(&b);
-    return text ? text : vic_xstrdup("");
-}
-
-/* Length of the valid UTF-8 sequence at s, or 0. */
-static size_t utf8_len(const unsigned char *s, size_t left)
-{
-    size_t n = s[0] < 0x80                   ? 1
-               : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
-               : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
-               : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-                                             : 0;
-    if (n == 0 || n > left || s[0] == 0)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;
-    return n;
-}
-
-char *docker_text_utf8(const char *data, size_t len)
-{
-    struct vic_buf b = {0};
-    vic_buf_reserve(&b, len + 1);
-    for (size_t i = 0; i < len;) {
-        size_t n = utf8_len((const unsigned char *)data + i, len - i);
-        if (n == 0)
-            vic_buf_add_str(&b, "\xef\xbf\xbd");
-        else
-            vic_buf_add(&b, data + i, n);
-        i += n ? n : 1;
     }
     char *text = vic_buf_take(&b);
     return text ? text : vic_xstrdup("");

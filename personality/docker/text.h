@@ -23,8 +23,5 @@ char *docker_text_random_name(unsigned attempt);
 /* Path and args as `ps` shows them, args with a blank quoted; the caller's. */
 char *docker_text_command(const cJSON *args);
 
-/* Valid UTF-8 without NUL: what is not becomes U+FFFD.  The caller's. */
-char *docker_text_utf8(const char *data, size_t len);
-
 /* Docker's timestamps: seconds since 1970, with an optional fraction, or RFC 3339.  -EINVAL. */
 int docker_text_to_ns(const char *text, int64_t *ret_ns);

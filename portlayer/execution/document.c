@@ -45,6 +45,8 @@ cJSON *pl_container_to_json(const struct pl_container *c)
     json_add_i64(state, "restarts", rec->restarts);
     add_time(state, "started_at", rec->started_ns);
     add_time(state, "finished_at", rec->finished_ns);
+    if (rec->health.status != PL_HEALTH_NONE)
+        json_add(state, "health", pl_health_to_json(&rec->health));
     json_add(doc, "execs", pl_execs_ids(c));
     cJSON *networks = json_add_arr(doc, "networks");
     for (size_t i = 0; i < rec->n_endpoints; i++)
@@ -66,5 +68,8 @@ cJSON *pl_container_to_json_row(const struct pl_container *c)
         cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(doc, "spec"), "process");
     cJSON_DeleteItemFromObjectCaseSensitive(doc, "event_attributes");
     cJSON_DeleteItemFromObjectCaseSensitive(process, "env");
+    cJSON *state = cJSON_GetObjectItemCaseSensitive(doc, "state");
+    cJSON *health = cJSON_GetObjectItemCaseSensitive(state, "health");
+    cJSON_DeleteItemFromObjectCaseSensitive(health, "log");
     return doc;
 }

@@ -289,6 +289,7 @@ void pl_execution_close(struct pl_execution *x)
     struct pl_container *next;
     list_for_each_safe(c, next, &x->containers, link) {
         pl_container_no_deadline(c);
+        pl_probe_run_ends(c);
         pl_execs_drop(c);
         pl_nap_drop(c);
         pl_run_release(c);

@@ -16,6 +16,7 @@
 #include "portlayer/execution/record.h"
 #include "portlayer/execution/virt.h"
 #include "portlayer/interaction/channel.h"
+#include "portlayer/interaction/probe.h"
 #include "portlayer/interaction/watch.h"
 
 #define PL_CODE_NOT_STARTED 128 /* Docker's, when nothing more precise is known */
@@ -84,6 +85,7 @@ struct pl_container {
     struct vic_list followers; /* of logs */
     struct vic_list execs;     /* interaction/exec.h; oldest first */
     size_t n_execs;
+    struct pl_probe *probe; /* of a run; NULL where there is none */
 };
 
 /* What somebody asked for; NULL stream: nobody listens any more. */

@@ -56,6 +56,7 @@ void pl_pause_told(struct pl_container *c, bool is_frozen)
     if (c->is_frozen != is_frozen)
         pl_container_emit(c, is_frozen ? "pause" : "unpause", NULL, NULL);
     c->is_frozen = is_frozen;
+    pl_probe_told_frozen(c, is_frozen);
     if (c->rec.state != before)
         pl_container_save(c);
     if (action == PL_DO_THAW) /* a stop came between: frozen, it would not hear the signal */

@@ -55,6 +55,10 @@ char *pl_record_to_text(const struct pl_record *rec)
     json_add_bool(state, "oom_killed", rec->oom_killed);
     json_add_i64(state, "restarts", rec->restarts);
     json_add_bool(state, "stopped", rec->is_stopped);
+    if (rec->health.status != PL_HEALTH_NONE) {
+        json_add_str(state, "health", pl_health_to_string(rec->health.status));
+        json_add_i64(state, "failing_streak", rec->health.failing_streak);
+    }
     add_time(state, "started_at", rec->started_ns);
     add_time(state, "finished_at", rec->finished_ns);
     return json_print(doc);
@@ -126,6 +130,8 @@ static int read_state(const cJSON *doc, struct pl_record *rec, struct vic_err *e
     int64_t run = 0;
     int64_t exit_code = 0;
     int64_t restarts = 0;
+    int64_t failing_streak = 0;
+    const char *health = NULL;
     int r;
     if ((r = json_get_obj(doc, "", path, &s, err)) < 0)
         return r;
@@ -140,6 +146,8 @@ static int read_state(const cJSON *doc, struct pl_record *rec, struct vic_err *e
         (r = json_get_bool(s, path, "oom_killed", &rec->oom_killed, err)) < 0 ||
         (r = json_get_i64(s, path, "restarts", 0, INT32_MAX, &restarts, err)) < 0 ||
         (r = json_get_bool(s, path, "stopped", &rec->is_stopped, err)) < 0 ||
+        (r = json_get_str(s, path, "health", &health, err)) < 0 ||
+        (r = json_get_i64(s, path, "failing_streak", 0, INT32_MAX, &failing_streak, err)) < 0 ||
         (r = take_time(s, path, "started_at", &rec->started_ns, err)) < 0 ||
         (r = take_time(s, path, "finished_at", &rec->finished_ns, err)) < 0)
         return r;
@@ -148,6 +156,8 @@ static int read_state(const cJSON *doc, struct pl_record *rec, struct vic_err *e
     rec->run = (unsigned)run;
     rec->exit_code = (int)exit_code;
     rec->restarts = (unsigned)restarts;
+    rec->health.status = pl_health_from_string(health);
+    rec->health.failing_streak = (unsigned)failing_streak;
     return 0;
 }
 
@@ -215,6 +225,7 @@ void pl_record_release(struct pl_record *rec)
     free(rec->image);
     free(rec->chain_id);
     pl_spec_release(&rec->spec);
+    pl_health_release(&rec->health);
     cJSON_Delete(rec->annotations);
     cJSON_Delete(rec->event_attributes);
     memset(rec, 0, sizeof(*rec));

@@ -31,10 +31,11 @@ struct pl_record {
     int exit_code;
     char error[PL_ERROR_MAX];
     bool oom_killed;
-    unsigned restarts;   /* by the restart policy, since somebody asked for a start */
-    bool is_stopped;     /* somebody asked for its end and for no start since */
-    int64_t started_ns;  /* 0: never */
-    int64_t finished_ns; /* 0: never */
+    unsigned restarts;       /* by the restart policy, since somebody asked for a start */
+    bool is_stopped;         /* somebody asked for its end and for no start since */
+    struct pl_health health; /* its log is not in the file */
+    int64_t started_ns;      /* 0: never */
+    int64_t finished_ns;     /* 0: never */
 };
 
 char *pl_record_to_text(const struct pl_record *rec);

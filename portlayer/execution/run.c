@@ -251,6 +251,7 @@ void pl_run_over(struct pl_container *c, int exit_code)
         pl_container_emit(c, "stop", NULL, NULL);
     pl_attach_run_ends(c);
     pl_logs_run_ends(c);
+    pl_probe_run_ends(c);
     pl_execs_run_ends(c);
     pl_run_release(c);
     if (was_starting)
@@ -420,6 +421,7 @@ static void on_hello(const struct vic_err *err, const cJSON *doc, void *arg)
             if (vic_str_eq(state, "running"))
                 pl_pause_told(c, json_bool(doc, "frozen", false));
             pl_attach_tether_up(c);
+            pl_probe_run_begins(c);
             pl_execs_tether_up(c);
             pl_container_wake(c);
             pl_run_check_exit(c);

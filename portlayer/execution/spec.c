@@ -218,12 +218,19 @@ static int read_restart(const cJSON *doc, struct pl_spec *s, struct vic_err *err
     return r;
 }
 
+static int read_health(const cJSON *doc, struct pl_spec *s, struct vic_err *err)
+{
+    const cJSON *health = NULL;
+    int r = json_get_obj(doc, "spec", "health", &health, err);
+    return r == 0 && health ? pl_health_spec_from_json(health, "spec.health", &s->health, err) : r;
+}
+
 static int read_spec(const cJSON *doc, struct pl_spec *s, struct vic_err *err)
 {
     static const char *const members[] = {
         "hostname",    "domainname", "process",    "stop_signal", "stop_timeout_s",
         "networks",    "dns",        "dns_search", "dns_options", "extra_hosts",
-        "auto_remove", "confine",    "restart",
+        "auto_remove", "confine",    "restart",    "health",
     };
     int64_t timeout_s = STOP_TIMEOUT_DEFAULT_S;
     int r;
@@ -242,7 +249,7 @@ static int read_spec(const cJSON *doc, struct pl_spec *s, struct vic_err *err)
         (r = json_get_bool(doc, "spec", "auto_remove", &s->auto_remove, err)) < 0 ||
         (r = confine_from_json(json_member(doc, "confine"), "spec.confine", &s->confine, err)) <
             0 ||
-        (r = read_restart(doc, s, err)) < 0)
+        (r = read_restart(doc, s, err)) < 0 || (r = read_health(doc, s, err)) < 0)
         return r;
     s->stop_timeout_s = (int)timeout_s;
     if (!is_word(s->hostname, ".-_"))
@@ -295,6 +302,8 @@ cJSON *pl_spec_to_json(const struct pl_spec *s)
         json_add_str(restart, "name", restart_names[s->restart.name]);
         json_add_i64(restart, "max_retries", s->restart.max_retries);
     }
+    if (s->health.args)
+        json_add(doc, "health", pl_health_spec_to_json(&s->health));
     return doc;
 }
 
@@ -308,6 +317,7 @@ void pl_spec_release(struct pl_spec *s)
     for (size_t i = 0; i < ARRAY_SIZE(vectors); i++)
         vic_strv_free(vectors[i]);
     confine_release(&s->confine);
+    pl_health_spec_release(&s->health);
     memset(s, 0, sizeof(*s));
 }
 

@@ -6,6 +6,7 @@
 #include "lib/base/err.h"
 #include "lib/confine/confine.h"
 #include "lib/json/json.h"
+#include "portlayer/execution/health.h"
 
 #define PL_NETWORKS_MAX 4
 #define PL_LIST_MAX 256 /* entries of dns, extra_hosts and the like */
@@ -35,6 +36,7 @@ struct pl_spec {
     bool auto_remove;
     struct confine confine;
     struct pl_restart restart;
+    struct pl_health_spec health;
 };
 
 /* doc may be NULL.  INVALID names the member that is wrong or unknown. */

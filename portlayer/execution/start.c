@@ -272,6 +272,7 @@ static void on_started(const struct vic_err *err, const cJSON *doc, void *arg)
     s->is_over = true;
     pl_container_emit(c, "start", NULL, NULL);
     pl_container_save(c);
+    pl_probe_run_begins(c);
     pl_request_reply(TAKE_PTR(s->req), NULL);
     pl_attach_tether_up(c);
     pl_container_wake(c);
@@ -581,6 +582,7 @@ static void begin_run(struct pl_container *c)
         rec->exit_code = 0;
     rec->error[0] = '\0';
     rec->oom_killed = false;
+    pl_health_begin(&rec->health, &rec->spec.health);
     memcpy(rec->boot_id, c->x->boot_id, sizeof(rec->boot_id));
     c->due_signal = 0;
     c->is_killed = c->is_frozen = c->is_stalled = c->is_tried = false;

@@ -107,6 +107,11 @@ static int check_runs(const struct pl_container *c, struct vic_err *err)
     return 0;
 }
 
+void pl_exec_forget(struct pl_exec *e)
+{
+    free_exec(e);
+}
+
 static struct pl_exec *new_exec(struct pl_container *c, struct pl_exec_spec *take_spec)
 {
     struct pl_exec *e = vic_new(struct pl_exec);
@@ -118,7 +123,29 @@ static struct pl_exec *new_exec(struct pl_container *c, struct pl_exec_spec *tak
     vic_list_append(&c->execs, &e->link);
     c->n_execs++;
     (void)vic_map_put(&c->x->execs, e->id, e);
+    cJSON *attributes = json_new_obj();
+    auto_free char *command = pl_exec_command(&e->spec);
+    json_add_str(attributes, "exec_id", e->id);
+    json_add_str(attributes, "exec_command", command);
+    pl_container_emit_with(c, "exec_create", attributes);
     return e;
+}
+
+int pl_exec_run(struct pl_container *c, struct pl_exec_spec *take_spec,
+                const struct pl_exec_watcher *watcher, void *arg, struct pl_exec **ret_e,
+                struct vic_err *err)
+{
+    int r = make_room(c, err);
+    if (r < 0) {
+        pl_exec_spec_release(take_spec);
+        return r;
+    }
+    struct pl_exec *e = new_exec(c, take_spec);
+    e->watcher = *watcher;
+    e->watcher_arg = arg;
+    *ret_e = e;
+    pl_exec_begin(e, NULL);
+    return 0;
 }
 
 void pl_exec_create_handle(struct rpc_stream *st, void *arg)
@@ -137,12 +164,7 @@ void pl_exec_create_handle(struct rpc_stream *st, void *arg)
         rpc_reply_error(st, &err);
         return;
     }
-    struct pl_exec *e = new_exec(c, &spec);
-    cJSON *attributes = json_new_obj();
-    auto_free char *command = pl_exec_command(&e->spec);
-    json_add_str(attributes, "exec_id", e->id);
-    json_add_str(attributes, "exec_command", command);
-    pl_container_emit_with(c, "exec_create", attributes);
+    const struct pl_exec *e = new_exec(c, &spec);
     cJSON *answer = json_new_obj();
     json_add_str(answer, "id", e->id);
     rpc_reply_json(st, answer);

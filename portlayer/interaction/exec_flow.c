@@ -13,6 +13,7 @@
 
 #define CODE_KILLED 137
 #define CODE_NOT_STARTED 128
+#define SIGNAL_KILL 9
 
 static const struct rpc_stream_events no_events;
 
@@ -72,6 +73,15 @@ void pl_exec_let_go(struct pl_exec *e)
     end_with_container(e, CODE_KILLED);
 }
 
+/* Last of all: e may be gone afterwards. */
+static void tell_watcher(struct pl_exec *e, int exit_code, const struct vic_err *err)
+{
+    struct pl_exec_watcher w = e->watcher;
+    e->watcher = (struct pl_exec_watcher){0};
+    if (w.on_end)
+        w.on_end(exit_code, err, e->watcher_arg);
+}
+
 void pl_exec_end(struct pl_exec *e, int exit_code)
 {
     char code[16];
@@ -80,6 +90,7 @@ void pl_exec_end(struct pl_exec *e, int exit_code)
     (void)snprintf(code, sizeof(code), "%d", exit_code);
     if (did_run)
         emit(e, "exec_die", "exit_code", code);
+    tell_watcher(e, exit_code, NULL);
 }
 
 /* ---- output ---- */
@@ -93,6 +104,9 @@ static void on_record(const struct vic_record *head, const void *data, void *arg
         e->exit_code = exit.exit_code;
         e->has_exit = true;
     }
+    if (e->watcher.on_output &&
+        (head->type == VIC_RECORD_STDOUT || head->type == VIC_RECORD_STDERR))
+        e->watcher.on_output(data, head->len, e->watcher_arg);
     if (e->client && e->is_attached &&
         ((head->type == VIC_RECORD_STDOUT && e->wants_stdout) ||
          (head->type == VIC_RECORD_STDERR && e->wants_stderr)))
@@ -296,6 +310,21 @@ static void tell_size(struct pl_exec *e)
     (void)pl_channel_call(e->c->channel, "POST", path, doc, on_told, NULL, NULL);
 }
 
+static void tell_killed(struct pl_exec *e)
+{
+    auto_free char *path = vic_xasprintf("/v1/exec/%s/signal", e->id);
+    auto_json cJSON *doc = json_new_obj();
+    json_add_i64(doc, "signal", SIGNAL_KILL);
+    (void)pl_channel_call(e->c->channel, "POST", path, doc, on_told, NULL, NULL);
+}
+
+static void fail_start(struct pl_exec *e, const struct vic_err *err)
+{
+    int code = code_of_refusal(err->kind);
+    end_with(e, code, err);
+    tell_watcher(e, code, err);
+}
+
 static void on_started(const struct vic_err *err, const cJSON *doc, void *arg)
 {
     struct pl_exec *e = arg;
@@ -307,7 +336,7 @@ static void on_started(const struct vic_err *err, const cJSON *doc, void *arg)
         err = &mine;
     }
     if (err) {
-        end_with(e, code_of_refusal(err->kind), err);
+        fail_start(e, err);
         return;
     }
     e->state = PL_EXEC_RUNNING;
@@ -316,6 +345,8 @@ static void on_started(const struct vic_err *err, const cJSON *doc, void *arg)
         open_input(e, session);
     if (e->has_new_size)
         tell_size(e);
+    if (e->is_doomed)
+        tell_killed(e);
     if (!e->is_attached) {
         let_client_go(e, NULL);
     } else if (e->client) {
@@ -334,7 +365,18 @@ void pl_exec_launch(struct pl_exec *e)
         pl_exec_guest_json(&e->spec, e->id, &e->c->rec.spec, e->wants_stdin, e->width, e->height);
     e->has_new_size = false;
     if (rpc_call(session, "POST", "/v1/exec", doc, on_started, e, &e->call, &err) < 0)
-        end_with(e, code_of_refusal(err.kind), &err);
+        fail_start(e, &err);
+}
+
+void pl_exec_kill(struct pl_exec *e)
+{
+    if (e->state == PL_EXEC_STARTING && !e->call) { /* the guest has not heard of it */
+        pl_exec_end(e, CODE_KILLED);
+        return;
+    }
+    e->is_doomed = true;
+    if (e->state == PL_EXEC_RUNNING)
+        tell_killed(e);
 }
 
 void pl_exec_begin(struct pl_exec *e, struct rpc_stream *st)
@@ -348,6 +390,6 @@ void pl_exec_begin(struct pl_exec *e, struct rpc_stream *st)
     e->client = st;
     emit(e, "exec_start", "exec_command", command);
     pl_exec_launch(e);
-    if (e->client)
+    if (st && e->client)
         rpc_stream_set_events(st, &events, e);
 }

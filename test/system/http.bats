@@ -146,7 +146,6 @@ HostConfig.BlkioWeight 500
 HostConfig.CpuShares 512
 HostConfig.SecurityOpt ["seccomp={}"]
 Volumes {"/x":{}}
-Healthcheck {"Test":["CMD","true"]}
 END
     for request in 'POST /v1.50/build' 'GET /v1.50/containers/x/attach/ws' 'POST /v1.50/volumes/create' 'POST /v1.50/networks/create'; do
         # shellcheck disable=SC2086

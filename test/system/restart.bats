@@ -73,15 +73,17 @@ record() { echo "$SUITE/vchs/again/containers/$(field "$1" Id)/container.json"; 
     wait_for 120 is_state again-kill "exited 137"
 }
 
-@test "what ended while no daemon ran, and what went with its host, runs again; what was stopped does not" {
+@test "what ended while no daemon ran, and what went with its host, runs again; what was stopped does not; health is remembered" {
     dk run -d --restart unless-stopped --name again-host busybox sleep 600
     dk run -d --restart unless-stopped --name again-stopped busybox sleep 600
+    dk run -d --name again-probed --health-cmd true --health-interval 4s busybox sleep 600
     dk run -d --restart always --name again-waits busybox sh -c 'exit 1'
     dk stop -t 0 again-stopped
     wait_for 150 has_restarted again-waits 2
     dk run -d --restart always --name again-alone busybox sh -c 'sleep 8; exit 1'
     alone=vic-$(vch_field .id again)-$(field again-alone Id | cut -c1-12)
     host=vic-$(vch_field .id again)-$(field again-host Id | cut -c1-12)
+    wait_for 60 eval '[ "$(field again-probed State.Health.Status)" = healthy ]'
     records=("$(record again-host)" "$(record again-alone)")
     machine stop --name again
     gone() { ! virsh -q -c qemu:///system list --name | grep -q "$1"; }
@@ -92,6 +94,7 @@ record() { echo "$SUITE/vchs/again/containers/$(field "$1" Id)/container.json"; 
         cp "$BATS_TEST_TMPDIR/record" "$file"
     done
     machine start --name again
+    equal healthy "$(field again-probed State.Health.Status)" # remembered: the next probe comes later
     wait_for 120 is_state again-host "running 0"
     equal 1 "$(field again-host RestartCount)"
     wait_for 120 has_restarted again-alone 1

@@ -14,6 +14,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/base/str.h"
+#include "lib/base/utf8.h"
 #include "personality/docker/authheader.h"
 #include "personality/docker/config.h"
 #include "personality/docker/containers.h"
@@ -368,7 +369,7 @@ static void test_text_becomes_utf8(void **state)
         {"", 0, ""},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        auto_free char *out = docker_text_utf8(rows[i].in, rows[i].len);
+        auto_free char *out = vic_utf8_clean(rows[i].in, rows[i].len);
         assert_string_equal(out, rows[i].out);
     }
 }
