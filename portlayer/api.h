@@ -109,6 +109,8 @@
  *    "confine":{...}    what its processes may do, see and use: lib/confine/confine.h.  memory_bytes and
  *                       cpu_quota_us size the VM too; INVALID: more than the host has
  *    "restart":{"name":"no"|"always"|"unless-stopped"|"on-failure","max_retries"?}   without it: no
+ *    "log":{"max_bytes"}  of output, over all runs: the oldest is dropped, to an eighth or 4 KiB; absent: nothing is.
+ *                       What a client is still reading is kept for it, up to 64 MiB more
  *    "health":HEALTH    absent: it is not probed
  *  }
  *  HEALTH {"args":[...],"interval_ms"(30000),"timeout_ms"(30000),"start_period_ms"(0),"start_interval_ms"(5000),

@@ -29,7 +29,7 @@ int vic_record_decode(const uint8_t *data, size_t len, struct vic_record *ret_re
     memcpy(&when, data + 8, sizeof(when));
     memcpy(&payload, data + 16, sizeof(payload));
     payload = le32toh(payload);
-    if (data[4] < VIC_RECORD_STDOUT || data[4] > VIC_RECORD_PAD || data[5] || data[6] || data[7] ||
+    if (data[4] < VIC_RECORD_STDOUT || data[4] > VIC_RECORD_GAP || data[5] || data[6] || data[7] ||
         payload > VIC_RECORD_PAYLOAD_MAX)
         return -EBADMSG;
     *ret_record = (struct vic_record){

@@ -9,6 +9,9 @@
  *       16     4  length of what follows
  *       20        payload
  *
+ * A file whose beginning was dropped (a limit on its size) begins with a GAP record: 8 bytes of payload tell at which
+ * offset records go on.  What lies between is a hole.  A GAP anywhere else is padding.
+ *
  * An EXIT record is the last of a run; padding may follow it.  The file is written through a device
  * the guest drives, so a reader treats every byte as hostile.
  */
@@ -25,6 +28,7 @@ enum vic_record_type {
     VIC_RECORD_STDERR = 2,
     VIC_RECORD_EXIT = 3, /* payload: JSON {"exit_code","error","oom_killed"} */
     VIC_RECORD_PAD = 4,  /* meaningless; pushes what stands before it out of the guest's queue */
+    VIC_RECORD_GAP = 5,  /* written by the host, never by tether */
 };
 
 struct vic_record {

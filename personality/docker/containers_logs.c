@@ -7,6 +7,7 @@
 #include "lib/base/str.h"
 #include "personality/docker/handlers.h"
 #include "personality/docker/intent.h"
+#include "personality/docker/log_config.h"
 #include "personality/docker/mux.h"
 #include "personality/docker/relay.h"
 #include "personality/docker/text.h"
@@ -17,6 +18,7 @@ struct logs {
     struct docker_req *req;
     struct pl_records *records;
     struct docker_mux mux;
+    char *details;
     struct vic_buf out;
 };
 
@@ -66,6 +68,7 @@ static void on_free(void *arg)
     struct logs *g = arg;
     pl_records_free(g->records);
     vic_buf_release(&g->out);
+    free(g->details);
     free(g);
 }
 
@@ -113,13 +116,22 @@ static void on_container(struct docker_req *r, const struct vic_err *err, const 
         docker_reply_error(r, err);
         return;
     }
+    auto_json cJSON *said = docker_create_document(doc);
+    const cJSON *host = json_member(said, "HostConfig");
+    if (docker_log_is_none(host)) {
+        docker_reply_errorf(r, VIC_ERR_UNIMPLEMENTED,
+                            "configured logging driver does not support reading");
+        return;
+    }
     struct logs *g = vic_new(struct logs);
     g->req = r;
     g->records = pl_records_new(on_record, g);
+    if (docker_req_bool(r, "details"))
+        g->details = docker_log_details(host, json_member(said, "Config"));
     g->mux = (struct docker_mux){
         .is_raw = json_bool(json_member(json_member(doc, "spec"), "process"), "tty", false),
         .has_timestamps = docker_req_bool(r, "timestamps"),
-        .has_details = docker_req_bool(r, "details"),
+        .details = g->details,
     };
     docker_relay_open(r, "GET", vic_buf_str(&path), false, &ops, g);
 }

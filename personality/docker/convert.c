@@ -12,6 +12,7 @@
 #include "personality/docker/confine.h"
 #include "personality/docker/fields.h"
 #include "personality/docker/health.h"
+#include "personality/docker/log_config.h"
 #include "personality/docker/size.h"
 #include "portlayer/api.h"
 
@@ -254,24 +255,6 @@ int docker_restart_check(const cJSON *host, struct vic_err *err)
     return 0;
 }
 
-static int check_log(const cJSON *host, struct vic_err *err)
-{
-    const cJSON *log;
-    int r = json_get_obj(host, "HostConfig", "LogConfig", &log, err);
-    if (r < 0)
-        return r;
-    const char *type = json_str(log, "Type", "");
-    if (type[0] && strcmp(type, "json-file") != 0)
-        return vic_fail(err, VIC_ERR_UNIMPLEMENTED, 0,
-                        "HostConfig.LogConfig.Type '%.100s' is not served here: use json-file",
-                        type);
-    const cJSON *options = json_member(log, "Config");
-    if (options && options->child)
-        return vic_fail(err, VIC_ERR_UNIMPLEMENTED, 0,
-                        "HostConfig.LogConfig.Config is not served here: logs are kept whole");
-    return 0;
-}
-
 static int check_network_mode(const cJSON *host, struct vic_err *err)
 {
     const char *mode;
@@ -339,9 +322,10 @@ static int check_host(cJSON *body, struct vic_err *err)
         return vic_fail(err, VIC_ERR_INVALID, 0, "HostConfig: expected an object");
     bool flag;
     int r = docker_fields_check(host, DOCKER_FIELD_HOST, err);
-    if (r < 0 || (r = docker_restart_check(host, err)) < 0 || (r = check_log(host, err)) < 0 ||
-        (r = check_network_mode(host, err)) < 0 || (r = check_hosts(host, err)) < 0 ||
-        (r = check_dns(host, err)) < 0 || (r = docker_size_check(host, "HostConfig", err)) < 0 ||
+    if (r < 0 || (r = docker_restart_check(host, err)) < 0 ||
+        (r = docker_log_check(host, err)) < 0 || (r = check_network_mode(host, err)) < 0 ||
+        (r = check_hosts(host, err)) < 0 || (r = check_dns(host, err)) < 0 ||
+        (r = docker_size_check(host, "HostConfig", err)) < 0 ||
         (r = docker_confine_check(host, err)) < 0 ||
         (r = json_get_bool(host, "HostConfig", "AutoRemove", &flag, err)) < 0)
         return r;
@@ -497,8 +481,11 @@ static void fill_host_defaults(cJSON *host)
 {
     if (!is_given(json_member(host, "NetworkMode")))
         set(host, "NetworkMode", cJSON_CreateString("default"));
-    if (json_str(json_member(host, "LogConfig"), "Type", "")[0] == '\0')
-        cJSON_DeleteItemFromObjectCaseSensitive(host, "LogConfig");
+    cJSON *log = cJSON_GetObjectItemCaseSensitive(host, "LogConfig");
+    if (log && json_str(log, "Type", "")[0] == '\0')
+        set(log, "Type", cJSON_CreateString("json-file"));
+    if (log && !cJSON_IsObject(json_member(log, "Config")))
+        set(log, "Config", json_new_obj());
     if (json_str(json_member(host, "RestartPolicy"), "Name", "")[0] == '\0')
         cJSON_DeleteItemFromObjectCaseSensitive(host, "RestartPolicy");
     if (json_i64(host, "ShmSize", 0) == 0)
@@ -636,6 +623,9 @@ static cJSON *new_spec(const struct docker_create *c)
     cJSON *restart = docker_restart_convert(c->host_config);
     if (restart)
         json_add(spec, "restart", restart);
+    cJSON *log = docker_log_spec(c->host_config);
+    if (log)
+        json_add(spec, "log", log);
     cJSON *health = docker_health_spec(c->config);
     if (health)
         json_add(spec, "health", health);

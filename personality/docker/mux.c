@@ -30,24 +30,25 @@ void docker_mux_add(struct docker_mux *m, const struct vic_record *head, const v
 {
     if (head->len == 0)
         return;
-    if (!m->has_timestamps && !m->has_details) {
+    if (!m->has_timestamps && !m->details) {
         add_frame(m, head->type, "", data, head->len, out);
         return;
     }
-    char prefix[VIC_CLOCK_TEXT_MAX + 4] = "";
+    auto_buf struct vic_buf prefix = {0};
     if (m->has_timestamps) {
-        vic_clock_format_rfc3339(head->wall_ns, prefix);
-        memcpy(prefix + strlen(prefix), " ", 2);
+        char when[VIC_CLOCK_TEXT_MAX];
+        vic_clock_format_rfc3339(head->wall_ns, when);
+        vic_buf_addf(&prefix, "%s ", when);
     }
-    if (m->has_details) /* the attributes, of which there are none, and a blank */
-        memcpy(prefix + strlen(prefix), " ", 2);
+    if (m->details)
+        vic_buf_addf(&prefix, "%s ", m->details);
     bool *in_line = &m->in_line[head->type == VIC_RECORD_STDERR];
     const char *p = data;
     const char *end = p + head->len;
     while (p < end) {
         const char *newline = memchr(p, '\n', (size_t)(end - p));
         const char *next = newline ? newline + 1 : end;
-        add_frame(m, head->type, *in_line ? "" : prefix, p, (size_t)(next - p), out);
+        add_frame(m, head->type, *in_line ? "" : vic_buf_str(&prefix), p, (size_t)(next - p), out);
         *in_line = !newline;
         p = next;
     }

@@ -18,8 +18,8 @@
 struct docker_mux {
     bool is_raw;
     bool has_timestamps;
-    bool has_details;
-    bool in_line[2]; /* the last byte of stdout, stderr was no newline */
+    const char *details; /* before each line, with a blank; NULL: none */
+    bool in_line[2];     /* the last byte of stdout, stderr was no newline */
 };
 
 /* Appends what a client gets for one record of output. */

@@ -119,7 +119,10 @@ static void add_plugins(cJSON *out)
     json_push_str(networks, "bridge");
     json_push_str(networks, "null");
     json_add_null(plugins, "Authorization");
-    json_push_str(json_add_arr(plugins, "Log"), "json-file");
+    cJSON *logs = json_add_arr(plugins, "Log");
+    json_push_str(logs, "json-file");
+    json_push_str(logs, "local");
+    json_push_str(logs, "none");
 }
 
 /* What a container could be limited by: nothing yet, as every one is a VM of the default size. */

@@ -85,6 +85,8 @@ struct pl_container {
     struct vic_list followers; /* of logs */
     struct vic_list execs;     /* interaction/exec.h; oldest first */
     size_t n_execs;
+    unsigned first_run;     /* whose output is kept, as far as is known; 0: not */
+    unsigned log_eighths;   /* of its limit, as of the last trimming */
     struct pl_probe *probe; /* of a run; NULL where there is none */
 };
 
@@ -225,6 +227,10 @@ void pl_execs_drop(struct pl_container *c);
 cJSON *pl_execs_ids(const struct pl_container *c); /* of those that have not ended */
 void pl_logs_handle(struct rpc_stream *st, void *arg);
 void pl_logs_growth(struct pl_container *c);
+/* The first byte of the current run's output that a client is still going to read; UINT64_MAX: there is none. */
+uint64_t pl_logs_held(const struct pl_container *c);
+uint64_t pl_attach_held(const struct pl_container *c);
+void pl_log_trim(struct pl_container *c); /* log_trim.c: to the limit of its spec */
 void pl_logs_run_ends(struct pl_container *c);
 void pl_wait_handle(struct rpc_stream *st, void *arg);
 void pl_wait_exited(struct pl_container *c);

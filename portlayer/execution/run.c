@@ -27,6 +27,7 @@ static void on_growth(void *arg)
     struct pl_container *c = arg;
     pl_attach_growth(c);
     pl_logs_growth(c);
+    pl_log_trim(c);
 }
 
 static void on_exit_record(const struct pl_exit *e, void *arg)
@@ -42,7 +43,9 @@ int pl_run_watch(struct pl_container *c, struct vic_err *err)
     static const struct pl_watch_events events = {.on_growth = on_growth,
                                                   .on_exit = on_exit_record};
     auto_free char *path = pl_container_output_path(c, c->rec.run);
-    return pl_watch_new(c->x->pl->loop, path, &events, c, &c->watch, err);
+    c->log_eighths = 0;
+    return pl_watch_new(c->x->pl->loop, path, c->rec.spec.log_max_bytes, &events, c, &c->watch,
+                        err);
 }
 
 void pl_run_release(struct pl_container *c)
@@ -251,6 +254,7 @@ void pl_run_over(struct pl_container *c, int exit_code)
         pl_container_emit(c, "stop", NULL, NULL);
     pl_attach_run_ends(c);
     pl_logs_run_ends(c);
+    pl_log_trim(c);
     pl_probe_run_ends(c);
     pl_execs_run_ends(c);
     pl_run_release(c);

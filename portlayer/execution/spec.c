@@ -225,12 +225,25 @@ static int read_health(const cJSON *doc, struct pl_spec *s, struct vic_err *err)
     return r == 0 && health ? pl_health_spec_from_json(health, "spec.health", &s->health, err) : r;
 }
 
+static int read_log(const cJSON *doc, struct pl_spec *s, struct vic_err *err)
+{
+    static const char *const members[] = {"max_bytes"};
+    const cJSON *log = NULL;
+    int64_t max_bytes = 0;
+    int r = json_get_obj(doc, "spec", "log", &log, err);
+    if (r < 0 || !log || (r = pl_check_members(log, "spec.log", members, 1, err)) < 0 ||
+        (r = json_get_i64(log, "spec.log", "max_bytes", 0, INT64_MAX, &max_bytes, err)) < 0)
+        return r;
+    s->log_max_bytes = (uint64_t)max_bytes;
+    return 0;
+}
+
 static int read_spec(const cJSON *doc, struct pl_spec *s, struct vic_err *err)
 {
     static const char *const members[] = {
         "hostname",    "domainname", "process",    "stop_signal", "stop_timeout_s",
         "networks",    "dns",        "dns_search", "dns_options", "extra_hosts",
-        "auto_remove", "confine",    "restart",    "health",
+        "auto_remove", "confine",    "restart",    "health",      "log",
     };
     int64_t timeout_s = STOP_TIMEOUT_DEFAULT_S;
     int r;
@@ -249,7 +262,8 @@ static int read_spec(const cJSON *doc, struct pl_spec *s, struct vic_err *err)
         (r = json_get_bool(doc, "spec", "auto_remove", &s->auto_remove, err)) < 0 ||
         (r = confine_from_json(json_member(doc, "confine"), "spec.confine", &s->confine, err)) <
             0 ||
-        (r = read_restart(doc, s, err)) < 0 || (r = read_health(doc, s, err)) < 0)
+        (r = read_restart(doc, s, err)) < 0 || (r = read_health(doc, s, err)) < 0 ||
+        (r = read_log(doc, s, err)) < 0)
         return r;
     s->stop_timeout_s = (int)timeout_s;
     if (!is_word(s->hostname, ".-_"))
@@ -302,6 +316,8 @@ cJSON *pl_spec_to_json(const struct pl_spec *s)
         json_add_str(restart, "name", restart_names[s->restart.name]);
         json_add_i64(restart, "max_retries", s->restart.max_retries);
     }
+    if (s->log_max_bytes > 0)
+        json_add_i64(json_add_obj(doc, "log"), "max_bytes", (int64_t)s->log_max_bytes);
     if (s->health.args)
         json_add(doc, "health", pl_health_spec_to_json(&s->health));
     return doc;

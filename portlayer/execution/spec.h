@@ -37,6 +37,7 @@ struct pl_spec {
     struct confine confine;
     struct pl_restart restart;
     struct pl_health_spec health;
+    uint64_t log_max_bytes; /* 0: all of its output is kept */
 };
 
 /* doc may be NULL.  INVALID names the member that is wrong or unknown. */

@@ -141,6 +141,17 @@ void pl_attach_growth(struct pl_container *c)
     }
 }
 
+uint64_t pl_attach_held(const struct pl_container *c)
+{
+    uint64_t held = UINT64_MAX;
+    const struct attach *a;
+    list_for_each(a, &c->attaches, link) {
+        if (a->output && pl_output_offset(a->output) < held)
+            held = pl_output_offset(a->output);
+    }
+    return held;
+}
+
 void pl_attach_run_ends(struct pl_container *c)
 {
     struct attach *a;

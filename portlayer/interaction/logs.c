@@ -88,7 +88,6 @@ static int one_record(struct logs *l)
     struct vic_record head;
     const uint8_t *payload = NULL;
     struct vic_err err = {0};
-    uint64_t offset = pl_output_offset(l->output);
     int r = pl_output_next(l->output, &head, &payload, &err);
     if (r < 0)
         vic_log(VIC_WARN, "logs", l->c->rec.id, "%s", err.message);
@@ -100,6 +99,7 @@ static int one_record(struct logs *l)
         return 2;
     if (!wants(l, &head))
         return 1;
+    uint64_t offset = pl_output_start(l->output, &head);
     uint32_t skip = l->has_tail ? pl_tail_skip(&l->tail, l->run, offset, &head) : 0;
     if (skip < head.len || head.len == 0) {
         head.len -= skip;
@@ -146,6 +146,17 @@ void pl_logs_growth(struct pl_container *c)
     }
 }
 
+uint64_t pl_logs_held(const struct pl_container *c)
+{
+    uint64_t held = UINT64_MAX;
+    const struct logs *l;
+    list_for_each(l, &c->followers, link) {
+        if (l->output && l->run == c->rec.run && pl_output_offset(l->output) < held)
+            held = pl_output_offset(l->output);
+    }
+    return held;
+}
+
 void pl_logs_run_ends(struct pl_container *c)
 {
     struct logs *l;
@@ -182,7 +193,7 @@ static void on_until(uv_timer_t *t)
 static void begin(struct logs *l)
 {
     l->is_ready = true;
-    l->run = l->has_tail ? l->tail.first_run : 1;
+    l->run = l->has_tail ? l->tail.first_run : l->c->first_run ? l->c->first_run : 1;
     if (l->until_ns != 0 && l->follow) {
         /* Nothing later is wanted, so nothing later need be waited for. */
         int64_t left_ns = l->until_ns - vic_clock_wall_ns();

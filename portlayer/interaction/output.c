@@ -1,6 +1,7 @@
 /* The incremental reader of output files. */
 #include "portlayer/interaction/output.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 
 #define BUFFER_MAX (VIC_RECORD_HEADER + VIC_RECORD_PAYLOAD_MAX)
 #define EXIT_CODE_UNKNOWN 137
+#define FAR_BEHIND (1ll << 30)
 
 struct pl_output {
     int fd;
@@ -55,7 +57,57 @@ void pl_output_rest(struct pl_output *o)
     o->start = o->end = 0; /* what was buffered is read again */
 }
 
-/* 1: more bytes than before; 0: end of the file for now. */
+uint64_t pl_output_first(const uint8_t *data, size_t len)
+{
+    struct vic_record head;
+    uint64_t first;
+    if (len < PL_GAP_LEN || vic_record_decode(data, len, &head) != 1 ||
+        head.type != VIC_RECORD_GAP || head.len != sizeof(first))
+        return 0;
+    memcpy(&first, data + VIC_RECORD_HEADER, sizeof(first));
+    first = le64toh(first);
+    return first >= PL_GAP_LEN && first <= INT64_MAX ? first : 0;
+}
+
+/* The gap is made known first, so that a crash between leaves nothing that is no record. */
+int pl_output_trim(const char *path, uint64_t first, struct vic_err *err)
+{
+    auto_close int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return vic_fail_errno(err, errno, "open '%s'", path);
+    uint8_t gap[PL_GAP_LEN];
+    const struct vic_record head = {.type = VIC_RECORD_GAP, .len = sizeof(first)};
+    uint64_t raw = htole64(first);
+    vic_record_encode(&head, gap);
+    memcpy(gap + VIC_RECORD_HEADER, &raw, sizeof(raw));
+    /* Behind the file's end there is nothing to lose: it only asks. */
+    if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                  lseek(fd, 0, SEEK_END) + FAR_BEHIND, 1) < 0 &&
+        errno == EOPNOTSUPP)
+        return vic_fail(err, VIC_ERR_UNIMPLEMENTED, errno,
+                        "the file system of '%s' has no holes: nothing can be dropped of it", path);
+    if (pwrite(fd, gap, sizeof(gap), 0) != (ssize_t)sizeof(gap))
+        return vic_fail_errno(err, errno, "write '%s'", path);
+    if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, PL_GAP_LEN,
+                  (off_t)(first - PL_GAP_LEN)) < 0)
+        return vic_fail_errno(err, errno, "drop the beginning of '%s'", path);
+    return 0;
+}
+
+/* What was read stands behind the gap?  Else it is dropped: it may have been punched while it was read. */
+static bool jumped(struct pl_output *o)
+{
+    uint8_t gap[PL_GAP_LEN];
+    ssize_t n = pread(o->fd, gap, sizeof(gap), 0);
+    uint64_t first = n > 0 ? pl_output_first(gap, (size_t)n) : 0;
+    if (first <= o->offset)
+        return false;
+    o->offset = first;
+    o->start = o->end = 0;
+    return true;
+}
+
+/* 1: more bytes than before, or others; 0: end of the file for now. */
 static int fill(struct pl_output *o, struct vic_err *err)
 {
     if (!o->buf)
@@ -73,7 +125,7 @@ static int fill(struct pl_output *o, struct vic_err *err)
     if (n < 0)
         return vic_fail_errno(err, errno, "read the output file");
     o->end += (size_t)n;
-    return n > 0;
+    return jumped(o) || n > 0;
 }
 
 static int broken(struct pl_output *o, struct vic_err *err)

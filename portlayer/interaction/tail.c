@@ -57,10 +57,9 @@ static bool walk_run(struct walk *w, const char *path, unsigned run)
     const uint8_t *payload = NULL;
     if (pl_output_open(path, 0, &o, NULL) == 0)
         for (;;) {
-            uint64_t offset = pl_output_offset(o);
             if (pl_output_next(o, &head, &payload, NULL) <= 0)
                 break;
-            if (walk_record(w, run, offset, &head, payload))
+            if (walk_record(w, run, pl_output_start(o, &head), &head, payload))
                 return true;
         }
     return end_run(w, run);

@@ -8,6 +8,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
+#include "portlayer/interaction/log_limit.h"
 
 #define POLL_MS 200            /* where inotify has no room for us */
 #define SCAN_BUFFER 4096       /* holds the headers of many short records */
@@ -18,7 +19,10 @@ struct pl_watch {
     uv_timer_t timer;
     unsigned n_closing;
     int fd;
+    char *path;
     uint64_t offset;
+    struct pl_log_limit limit;
+    bool cannot_trim;
     bool is_over; /* the exit record was found, or the file is broken */
     bool is_polling;
     bool is_closed;
@@ -55,10 +59,22 @@ static bool scan_buffer(struct pl_watch *w, const uint8_t *data, size_t len, uin
             break;
         if (head.type == VIC_RECORD_EXIT)
             read_exit(w, &head);
+        pl_log_limit_pass(&w->limit, w->offset);
         w->offset += VIC_RECORD_HEADER + head.len;
         (*budget)--;
     }
     return w->offset != base;
+}
+
+/* Over the gap that the file begins with since it was trimmed in an earlier life of ours. */
+static bool jump(struct pl_watch *w, const uint8_t *data, size_t len)
+{
+    uint64_t first = pl_output_first(data, len);
+    if (first == 0)
+        return false;
+    w->offset = first;
+    pl_log_limit_trimmed(&w->limit, first);
+    return true;
 }
 
 static void scan(struct pl_watch *w, unsigned budget)
@@ -70,6 +86,8 @@ static void scan(struct pl_watch *w, unsigned budget)
     while (!w->is_over && budget > 0 && w->offset < size) {
         uint8_t buf[SCAN_BUFFER];
         ssize_t n = pread(w->fd, buf, sizeof(buf), (off_t)w->offset);
+        if (w->offset == 0 && n > 0 && jump(w, buf, (size_t)n))
+            continue;
         if (n <= 0 || !scan_buffer(w, buf, (size_t)n, size, &budget))
             return;
     }
@@ -103,14 +121,17 @@ static void on_change(uv_fs_event_t *fs, const char *name, int events, int statu
         (void)uv_timer_start(&w->timer, on_timer, 0, 0); /* what a full turn left over */
 }
 
-int pl_watch_new(uv_loop_t *loop, const char *path, const struct pl_watch_events *events, void *arg,
-                 struct pl_watch **ret_watch, struct vic_err *err)
+int pl_watch_new(uv_loop_t *loop, const char *path, uint64_t max_bytes,
+                 const struct pl_watch_events *events, void *arg, struct pl_watch **ret_watch,
+                 struct vic_err *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return vic_fail_errno(err, errno, "open '%s'", path);
     struct pl_watch *w = vic_new(struct pl_watch);
     w->fd = fd;
+    w->path = vic_xstrdup(path);
+    w->limit.max_bytes = max_bytes;
     w->events = events;
     w->arg = arg;
     w->fs.data = w->timer.data = w;
@@ -128,6 +149,7 @@ static void on_closed(uv_handle_t *h)
     if (--w->n_closing > 0)
         return;
     (void)close(w->fd);
+    free(w->path);
     free(w);
 }
 
@@ -144,6 +166,21 @@ void pl_watch_close(struct pl_watch *w)
 void pl_watch_scan_all(struct pl_watch *w)
 {
     scan(w, UINT32_MAX);
+}
+
+uint64_t pl_watch_trim(struct pl_watch *w, uint64_t held)
+{
+    struct vic_err err;
+    uint64_t first = pl_log_limit_first(&w->limit, w->offset, held);
+    if (first == w->limit.first || w->cannot_trim)
+        return w->offset - w->limit.first;
+    if (pl_output_trim(w->path, first, &err) == 0) {
+        pl_log_limit_trimmed(&w->limit, first);
+    } else {
+        w->cannot_trim = err.kind == VIC_ERR_UNIMPLEMENTED;
+        vic_log(VIC_WARN, "output", NULL, "the limit of a log does not hold: %s", err.message);
+    }
+    return w->offset - w->limit.first;
 }
 
 uint64_t pl_watch_offset(const struct pl_watch *w)

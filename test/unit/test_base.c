@@ -435,7 +435,7 @@ static void what_is_no_record_is_refused(void **state)
     static const struct {
         size_t at;
         uint8_t value;
-    } wrong[] = {{0, 'W'}, {3, 0}, {4, 0}, {4, 5},  {4, 255},
+    } wrong[] = {{0, 'W'}, {3, 0}, {4, 0}, {4, 6},  {4, 255},
                  {5, 1},   {6, 1}, {7, 1}, {16, 1}, {19, 1}};
     for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
         struct vic_record in = {.type = VIC_RECORD_PAD, .len = VIC_RECORD_PAYLOAD_MAX};

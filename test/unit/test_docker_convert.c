@@ -9,11 +9,13 @@
 #include <cmocka.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/str.h"
 #include "lib/confine/confine.h"
 #include "personality/docker/confine.h"
 #include "personality/docker/convert.h"
 #include "personality/docker/exec_doc.h"
 #include "personality/docker/fields.h"
+#include "personality/docker/log_config.h"
 #include "portlayer/api.h"
 
 /* A body of exec or its start, as the port layer's request or read; NULL and err when it is refused. */
@@ -94,6 +96,12 @@ static void test_accepted_defaults_pass(void **state)
         {"Isolation", "\"default\""},
         {"LogConfig", "{\"Type\":\"\",\"Config\":{}}"},
         {"LogConfig", "{\"Type\":\"json-file\"}"},
+        {"LogConfig", "{\"Type\":\"none\"}"},
+        {"LogConfig",
+         "{\"Type\":\"local\",\"Config\":{\"max-size\":\"10m\",\"compress\":\"false\"}}"},
+        {"LogConfig",
+         "{\"Config\":{\"max-size\":\"1.5 GiB\",\"max-file\":\"3\",\"mode\":\"blocking\","
+         "\"labels\":\"a,b\",\"env\":\"c\"}}"},
         {"RestartPolicy", "{\"Name\":\"no\"}"},
         {"RestartPolicy", "{\"Name\":\"\",\"MaximumRetryCount\":3}"},
         {"RestartPolicy", "{\"Name\":\"always\",\"MaximumRetryCount\":0},\"AutoRemove\":false"},
@@ -150,8 +158,26 @@ static void test_values_are_checked(void **state)
          "unknown policy 'x'"},
         {DOCKER_FIELD_HOST, "LogConfig", "{\"Type\":\"syslog\"}", VIC_ERR_UNIMPLEMENTED,
          "json-file"},
-        {DOCKER_FIELD_HOST, "LogConfig", "{\"Config\":{\"max-size\":\"1m\"}}",
-         VIC_ERR_UNIMPLEMENTED, "LogConfig.Config"},
+        {DOCKER_FIELD_HOST, "LogConfig", "{\"Config\":{\"max-sizes\":\"1m\"}}", VIC_ERR_INVALID,
+         "unknown log opt 'max-sizes' for json-file log driver"},
+        {DOCKER_FIELD_HOST, "LogConfig", "{\"Config\":{\"max-size\":\"1x\"}}", VIC_ERR_INVALID,
+         "invalid size: '1x'"},
+        {DOCKER_FIELD_HOST, "LogConfig", "{\"Config\":{\"max-size\":\"0\"}}", VIC_ERR_INVALID,
+         "max-size must be a positive number"},
+        {DOCKER_FIELD_HOST, "LogConfig", "{\"Config\":{\"max-size\":\"0x10\"}}", VIC_ERR_INVALID,
+         "invalid size"},
+        {DOCKER_FIELD_HOST, "LogConfig", "{\"Config\":{\"max-size\":\"9000p\",\"max-file\":\"9\"}}",
+         VIC_ERR_INVALID, "invalid size"},
+        {DOCKER_FIELD_HOST, "LogConfig",
+         "{\"Config\":{\"max-size\":\"1p\",\"max-file\":\"99999\"}}", VIC_ERR_INVALID, "too large"},
+        {DOCKER_FIELD_HOST, "LogConfig", "{\"Config\":{\"max-file\":\"0\"}}", VIC_ERR_INVALID,
+         "max-file cannot be less than 1"},
+        {DOCKER_FIELD_HOST, "LogConfig", "{\"Config\":{\"max-file\":3}}", VIC_ERR_INVALID,
+         "max-file: expected a string"},
+        {DOCKER_FIELD_HOST, "LogConfig", "{\"Config\":{\"mode\":\"non-blocking\"}}",
+         VIC_ERR_UNIMPLEMENTED, "mode=non-blocking"},
+        {DOCKER_FIELD_HOST, "LogConfig", "{\"Type\":\"none\",\"Config\":{\"max-size\":\"1m\"}}",
+         VIC_ERR_INVALID, "none has no option"},
         {DOCKER_FIELD_HOST, "NetworkMode", "\"host\"", VIC_ERR_UNIMPLEMENTED, "bridge or none"},
         {DOCKER_FIELD_HOST, "ExtraHosts", "[\"a\"]", VIC_ERR_INVALID, "bad format for add-host"},
         {DOCKER_FIELD_HOST, "ExtraHosts", "[\"a:b\"]", VIC_ERR_INVALID, "invalid IP address"},
@@ -572,9 +598,37 @@ static void test_names_and_signals(void **state)
         assert_false(docker_signal_is_valid(none[i]));
 }
 
+static void test_log_options_become_a_limit_and_details(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *log, *spec, *details;
+    } rows[] = {
+        {"{}", NULL, ""},
+        {"{\"Type\":\"json-file\",\"Config\":{\"max-file\":\"3\"}}", NULL, ""},
+        {"{\"Config\":{\"max-size\":\"10k\",\"max-file\":\"3\"}}", "{\"max_bytes\":30000}", ""},
+        {"{\"Config\":{\"max-size\":\"1.5M\"}}", "{\"max_bytes\":1500000}", ""},
+        {"{\"Type\":\"local\"}", "{\"max_bytes\":100000000}", ""},
+        {"{\"Type\":\"none\"}", "{\"max_bytes\":1000000}", ""},
+        {"{\"Config\":{\"labels\":\"b,none,a\",\"env\":\"X,XY\"}}", NULL, "b=2,a=1,X=y,XY=z"},
+    };
+    auto_json cJSON *config = cJSON_Parse("{\"Labels\":{\"a\":\"1\",\"b\":\"2\"},"
+                                          "\"Env\":[\"X=y\",\"XY=z\",\"Z=x\"]}");
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        auto_free char *text = vic_xasprintf("{\"LogConfig\":%s}", rows[i].log);
+        auto_json cJSON *host = cJSON_Parse(text);
+        auto_json cJSON *spec = docker_log_spec(host);
+        auto_free char *said = spec ? json_print(spec) : NULL;
+        auto_free char *details = docker_log_details(host, config);
+        if (!vic_str_eq(said, rows[i].spec) || strcmp(details, rows[i].details) != 0)
+            fail_msg("%s: %s '%s'", rows[i].log, said ? said : "none", details);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_log_options_become_a_limit_and_details),
         cmocka_unit_test(test_unserved_fields_say_nothing_or_are_refused),
         cmocka_unit_test(test_accepted_defaults_pass),
         cmocka_unit_test(test_values_are_checked),

@@ -411,12 +411,12 @@ static void test_frames(void **state)
 static void test_timestamps_stand_before_lines(void **state)
 {
     (void)state;
-    struct docker_mux m = {.is_raw = true, .has_timestamps = true, .has_details = true};
+    struct docker_mux m = {.is_raw = true, .has_timestamps = true, .details = "a=b"};
     auto_buf struct vic_buf out = {0};
     add(&m, VIC_RECORD_STDOUT, "a\nb", &out);
     add(&m, VIC_RECORD_STDERR, "E\n", &out);
     add(&m, VIC_RECORD_STDOUT, "c\n", &out);
-#define T "1970-01-01T00:00:01.000000000Z  "
+#define T "1970-01-01T00:00:01.000000000Z a=b "
     assert_string_equal(vic_buf_str(&out), T "a\n" T "b" T "E\nc\n");
 }
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -14,6 +15,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/buf.h"
 #include "lib/base/file.h"
+#include "portlayer/interaction/log_limit.h"
 #include "portlayer/interaction/output.h"
 #include "portlayer/interaction/tail.h"
 
@@ -138,10 +140,10 @@ static void check_tail(const char *const pieces[], size_t n_first, size_t n, uin
         struct pl_output *o = NULL;
         struct vic_record head;
         const uint8_t *payload = NULL;
-        uint64_t offset = run == tail.first_run ? tail.first_offset : 0;
-        assert_int_equal(pl_output_open(paths[run - 1], offset, &o, NULL), 0);
-        while (offset = pl_output_offset(o), pl_output_next(o, &head, &payload, NULL) == 1) {
-            uint32_t skip = pl_tail_skip(&tail, run, offset, &head);
+        uint64_t from = run == tail.first_run ? tail.first_offset : 0;
+        assert_int_equal(pl_output_open(paths[run - 1], from, &o, NULL), 0);
+        while (pl_output_next(o, &head, &payload, NULL) == 1) {
+            uint32_t skip = pl_tail_skip(&tail, run, pl_output_start(o, &head), &head);
             vic_buf_add(&got, payload + skip, head.len - skip);
         }
         pl_output_close(o);
@@ -174,6 +176,155 @@ static void test_tails(void **state)
     check_tail(late, 3, 3, 2, "b\nc\n");
 }
 
+/* ---- what a limit drops ---- */
+
+#define N_LINES 4000
+
+/* Lines "0".."3999"; where each record starts. */
+static int make_lines(char path[32], uint64_t starts[N_LINES])
+{
+    auto_buf struct vic_buf in = {0};
+    for (int i = 0; i < N_LINES; i++) {
+        char line[16];
+        starts[i] = in.len;
+        (void)snprintf(line, sizeof(line), "%d\n", i);
+        add_record(&in, VIC_RECORD_STDOUT, line);
+    }
+    return make_file(path, in.data, in.len);
+}
+
+static int next_number(struct pl_output *o)
+{
+    struct vic_record head;
+    const uint8_t *payload = NULL;
+    int r = pl_output_next(o, &head, &payload, NULL);
+    return r == 1 ? atoi((const char *)payload) : r - 100;
+}
+
+static void test_what_is_dropped_is_jumped_over(void **state)
+{
+    (void)state;
+    static uint64_t starts[N_LINES];
+    char path[32];
+    auto_close int fd = make_lines(path, starts);
+    struct pl_output *reader = NULL;
+    struct pl_output *late = NULL;
+    struct pl_output *inside = NULL;
+    struct stat before;
+    struct stat after;
+    assert_int_equal(fstat(fd, &before), 0);
+    assert_int_equal(pl_output_open(path, 0, &reader, NULL), 0);
+    assert_int_equal(next_number(reader), 0);
+    pl_output_rest(reader);
+    assert_int_equal(pl_output_trim(path, starts[3000], NULL), 0);
+    assert_int_equal(fstat(fd, &after), 0);
+    assert_int_equal(after.st_size, before.st_size);
+    assert_true(after.st_blocks < before.st_blocks);
+    assert_int_equal(next_number(reader), 3000);
+    assert_int_equal(pl_output_open(path, 0, &late, NULL), 0);
+    assert_int_equal(next_number(late), 3000);
+    assert_int_equal(pl_output_offset(late), starts[3001]);
+    assert_int_equal(pl_output_open(path, starts[17], &inside, NULL), 0);
+    assert_int_equal(next_number(inside), 3000);
+    assert_int_equal(pl_output_trim(path, starts[3900], NULL), 0); /* and again */
+    pl_output_rest(late);
+    assert_int_equal(next_number(late), 3900);
+    for (int i = 3901; i < N_LINES; i++)
+        assert_int_equal(next_number(late), i);
+    assert_int_equal(next_number(late), -100); /* no more, and no error */
+    pl_output_close(reader);
+    pl_output_close(late);
+    pl_output_close(inside);
+    (void)unlink(path);
+}
+
+static void test_a_tail_of_what_is_left(void **state)
+{
+    (void)state;
+    static uint64_t starts[N_LINES];
+    char path[32];
+    auto_close int fd = make_lines(path, starts);
+    char *const paths[] = {path, NULL};
+    struct pl_tail tail;
+    assert_int_equal(pl_output_trim(path, starts[3000], NULL), 0);
+    pl_tail_find(paths, 1, 10, &tail);
+    assert_int_equal(tail.first_offset, starts[3989]); /* behind the end of that line */
+    pl_tail_find(paths, 1, N_LINES, &tail);
+    assert_int_equal(tail.first_offset, 0); /* all there is */
+    (void)unlink(path);
+}
+
+static void test_a_gap_that_a_guest_made_leads_nowhere(void **state)
+{
+    (void)state;
+    static const char *const gaps[] = {"\0\0\0\0\0\0\0\0", "\x05\0\0\0\0\0\0\0",
+                                       "\xff\xff\xff\xff\xff\xff\xff\xff",
+                                       "\xff\xff\xff\xff\xff\xff\xff\x7f"};
+    for (size_t i = 0; i < ARRAY_SIZE(gaps); i++) {
+        char path[32];
+        auto_buf struct vic_buf in = {0};
+        uint8_t header[VIC_RECORD_HEADER];
+        const struct vic_record gap = {.type = VIC_RECORD_GAP, .len = 8};
+        vic_record_encode(&gap, header);
+        vic_buf_add(&in, header, sizeof(header));
+        vic_buf_add(&in, gaps[i], 8);
+        add_record(&in, VIC_RECORD_EXIT, "{\"exit_code\":3}");
+        auto_close int fd = make_file(path, in.data, in.len);
+        struct pl_exit e;
+        bool is_harmless = i < 3; /* the last one loses what follows: its own */
+        assert_int_equal(pl_output_find_exit(path, &e), is_harmless);
+        (void)unlink(path);
+    }
+}
+
+/* Records of size bytes pass; it is trimmed after each. */
+static void run_limit(struct pl_log_limit *l, uint64_t *end, uint64_t size, unsigned n,
+                      uint64_t held)
+{
+    for (unsigned i = 0; i < n; i++) {
+        pl_log_limit_pass(l, *end);
+        *end += size;
+        uint64_t first = pl_log_limit_first(l, *end, held);
+        if (first != l->first)
+            pl_log_limit_trimmed(l, first);
+    }
+}
+
+static void test_a_limit_holds_to_an_eighth(void **state)
+{
+    (void)state;
+    static const uint64_t sizes[] = {25, 1000, 66000};
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        struct pl_log_limit l = {.max_bytes = 1000000};
+        uint64_t end = 0;
+        run_limit(&l, &end, sizes[i], (unsigned)(900000 / sizes[i]), UINT64_MAX);
+        assert_int_equal(l.first, 0);
+        for (int turn = 0; turn < 50; turn++) {
+            run_limit(&l, &end, sizes[i], (unsigned)(200000 / sizes[i]) + 1, UINT64_MAX);
+            assert_true(end - l.first <= 1000000);
+            assert_true(end < 1000000 || end - l.first > 1000000 - 125000 - 2 * sizes[i]);
+        }
+    }
+    struct pl_log_limit none = {0};
+    uint64_t end = 0;
+    run_limit(&none, &end, 1000, 5000, UINT64_MAX);
+    assert_int_equal(none.first, 0);
+}
+
+static void test_a_limit_waits_for_readers_but_not_for_ever(void **state)
+{
+    (void)state;
+    struct pl_log_limit l = {.max_bytes = 1000000};
+    uint64_t end = 0;
+    run_limit(&l, &end, 1000, 10000, 500000);
+    assert_true(l.first <= 500000);
+    run_limit(&l, &end, 1000, 100000, 500000);
+    assert_true(end - l.first <= 1000000 + PL_LOG_SLACK + PL_LOG_SLACK / 4);
+    assert_true(l.first > 500000);
+    run_limit(&l, &end, 1000, 1000, UINT64_MAX); /* it has gone */
+    assert_true(end - l.first <= 1000000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,6 +332,11 @@ int main(void)
         cmocka_unit_test(test_garbage_ends_the_reading),
         cmocka_unit_test(test_exit_records),
         cmocka_unit_test(test_tails),
+        cmocka_unit_test(test_what_is_dropped_is_jumped_over),
+        cmocka_unit_test(test_a_tail_of_what_is_left),
+        cmocka_unit_test(test_a_gap_that_a_guest_made_leads_nowhere),
+        cmocka_unit_test(test_a_limit_holds_to_an_eighth),
+        cmocka_unit_test(test_a_limit_waits_for_readers_but_not_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
