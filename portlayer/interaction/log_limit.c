@@ -50,5 +50,6 @@ void pl_log_limit_trimmed(struct pl_log_limit *l, uint64_t first)
     l->n_marks -= n;
     memmove(l->marks, l->marks + n, l->n_marks * sizeof(l->marks[0]));
     l->first = first;
-    l->sparseness = 0;
+    if (l->n_marks < PL_LOG_MARKS / 4) /* else a slow reader is still behind */
+        l->sparseness = 0;
 }
