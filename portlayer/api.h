@@ -40,8 +40,11 @@
  *  POST /v1/containers/{ref}/unpause                            CONFLICT: is not paused
  *        A stop, and its stop signal, unpause it too; other signals wait, but for SIGKILL.
  *  POST /v1/containers/{ref}/resize  {"width","height"}         CONFLICT: does not run or has no terminal
- *  POST /v1/containers/{ref}/restart-policy  as SPEC's restart, for runs that end from now on
- *        CONFLICT: it is removed when it ends
+ *  POST /v1/containers/{ref}/update  {"restart"?,"bounds"?,"annotations"?}   all of it or nothing
+ *        restart: as of SPEC, for runs that end from now on.  bounds: memory_bytes, memory_low_bytes, pids_max,
+ *        cpu_quota_us, cpu_period_us, cpuset of SPEC's confine: all of them, what is absent is unbounded; at once where it runs.
+ *        annotations: added to those that are there.  CONFLICT: it is removed when it ends; it is starting; its VM, which
+ *        is as large as it was when it started, has no room for that.  INVALID: the host has not.
  *  POST /v1/containers/{ref}/rename  {"name"}                   CONFLICT: taken
  *  GET  /v1/containers/{ref}/wait?condition=not-running|next-exit|removed
  *        stream: answered at once (so that the caller knows it is registered), then one line

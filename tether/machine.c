@@ -161,6 +161,7 @@ static struct tether_machine machine = {
     .cgroup_fd = -1,
     .prepare = prepare,
     .confine = tether_bounds_set,
+    .reconfine = tether_bounds_change,
     .was_oom_killed = was_oom_killed,
     .freeze = freeze,
     .settle = settle,

@@ -98,6 +98,28 @@ static void handle_freeze(struct rpc_stream *st, void *arg)
     answer(st, do_freeze(arg, rpc_stream_json(st), &err), &err);
 }
 
+static int do_bounds(const struct tether *t, const cJSON *doc, struct vic_err *err)
+{
+    static const char *const members[] = {"memory_bytes", "memory_low_bytes", "pids_max",
+                                          "cpu_quota_us", "cpu_period_us",    "cpuset"};
+    struct confine c = {0};
+    int r = tether_check_members(doc, "", members, ARRAY_SIZE(members), err);
+    if (r >= 0)
+        r = confine_from_json(doc, "bounds", &c, err);
+    if (r >= 0 && !tether_is_alive(t))
+        r = vic_fail(err, VIC_ERR_CONFLICT, 0, "nothing runs");
+    if (r >= 0)
+        r = t->machine->reconfine(t->machine->cgroup_fd, &c, err);
+    confine_release(&c);
+    return r;
+}
+
+static void handle_bounds(struct rpc_stream *st, void *arg)
+{
+    struct vic_err err = {0};
+    answer(st, do_bounds(arg, rpc_stream_json(st), &err), &err);
+}
+
 static void serve_input(struct tether_input *in, struct rpc_stream *st)
 {
     struct vic_err err = {0};
@@ -242,6 +264,7 @@ const struct rpc_route tether_routes[] = {
     {"POST", "/v1/signal", RPC_BODY_NONE_OR_JSON, handle_signal},
     {"POST", "/v1/resize", RPC_BODY_NONE_OR_JSON, handle_resize},
     {"POST", "/v1/freeze", RPC_BODY_NONE_OR_JSON, handle_freeze},
+    {"POST", "/v1/bounds", RPC_BODY_NONE_OR_JSON, handle_bounds},
     {"POST", "/v1/stdin", RPC_BODY_STREAM, handle_stdin},
     {"POST", "/v1/exec", RPC_BODY_NONE_OR_JSON, handle_exec},
     {"GET", "/v1/exec/{id}/output", RPC_BODY_NONE_OR_JSON, handle_exec_output},

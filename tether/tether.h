@@ -28,6 +28,8 @@ struct tether_machine {
     int (*prepare)(const struct tether_config *c, struct vic_err *err);
     /* Sets the bounds of the container as a whole; before its first process. */
     int (*confine)(int cgroup_fd, const struct confine *c, struct vic_err *err);
+    /* Changes them while it runs. */
+    int (*reconfine)(int cgroup_fd, const struct confine *c, struct vic_err *err);
     bool (*was_oom_killed)(void);
     /* No process of the container gets on until it is thawed; SIGKILL still ends it.  0 or -errno. */
     int (*freeze)(bool is_frozen);

@@ -496,6 +496,68 @@ cJSON *docker_confine_spec(const cJSON *host, const cJSON *volumes)
     return spec;
 }
 
+/* ---- changes ------------------------------------------------------------------------------------------ */
+
+/* What contradicts what was said earlier, and is not changed with it. */
+static int check_change(const struct amounts *old, const struct amounts *new, struct vic_err *err)
+{
+    const struct {
+        bool is_wrong;
+        const char *words;
+    } rules[] = {
+        {new->nano_cpus > 0 && old->period > 0,
+         "Conflicting options: Nano CPUs cannot be updated as CPU Period has already been set"},
+        {new->nano_cpus > 0 && old->quota > 0,
+         "Conflicting options: Nano CPUs cannot be updated as CPU Quota has already been set"},
+        {new->quota > 0 && old->nano_cpus > 0,
+         "Conflicting options: CPU Quota cannot be updated as NanoCPUs has already been set"},
+        {new->period > 0 && old->nano_cpus > 0,
+         "Conflicting options: CPU Period cannot be updated as NanoCPUs has already been set"},
+        {new->memory > 0 && new->swap == 0 && old->swap > 0 && new->memory > old->swap,
+         "Memory limit should be smaller than already set memoryswap limit, update the memoryswap "
+         "at the same time"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
+        if (rules[i].is_wrong)
+            return vic_fail(err, VIC_ERR_CONFLICT, 0, "%s", rules[i].words);
+    return 0;
+}
+
+static bool says_something(const cJSON *v)
+{
+    return (cJSON_IsNumber(v) && v->valuedouble != 0) ||
+           (cJSON_IsString(v) && v->valuestring[0] != '\0');
+}
+
+int docker_confine_update(cJSON *host, const cJSON *body, bool *ret_changed, struct vic_err *err)
+{
+    static const char *const members[] = {"Memory",    "MemoryReservation", "MemorySwap",
+                                          "PidsLimit", "NanoCpus",          "CpuQuota",
+                                          "CpuPeriod", "CpusetCpus"};
+    struct amounts old = {0};
+    struct amounts new = {0};
+    *ret_changed = false;
+    int r = read_amounts(host, &old, err);
+    if (r < 0 || (r = read_amounts(body, &new, err)) < 0 || (r = check_change(&old, &new, err)) < 0)
+        return r;
+    for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
+        const cJSON *v = json_member(body, members[i]);
+        if (!says_something(v))
+            continue;
+        *ret_changed = true;
+        cJSON_DeleteItemFromObjectCaseSensitive(host, members[i]);
+        json_add(host, members[i], json_dup(v));
+    }
+    return check_amounts(host, err);
+}
+
+cJSON *docker_confine_bounds(const cJSON *host)
+{
+    cJSON *bounds = json_new_obj();
+    add_amounts(bounds, host);
+    return bounds;
+}
+
 static void show_paths(cJSON *host, const char *member, const char *const *paths, size_t n)
 {
     if (json_member(host, member))

@@ -4,8 +4,8 @@
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "portlayer/execution/internal.h"
-#include "portlayer/execution/restart.h"
 #include "portlayer/execution/signals.h"
+#include "portlayer/execution/update.h"
 #include "portlayer/interaction/exec.h"
 #include "portlayer/storage/storage.h"
 
@@ -323,8 +323,7 @@ const struct rpc_route pl_execution_routes[] = {
     {"POST", "/v1/containers/{ref}/pause", RPC_BODY_NONE_OR_JSON, handle_pause},
     {"POST", "/v1/containers/{ref}/unpause", RPC_BODY_NONE_OR_JSON, handle_unpause},
     {"POST", "/v1/containers/{ref}/resize", RPC_BODY_NONE_OR_JSON, handle_resize},
-    {"POST", "/v1/containers/{ref}/restart-policy", RPC_BODY_NONE_OR_JSON,
-     pl_restart_policy_handle},
+    {"POST", "/v1/containers/{ref}/update", RPC_BODY_NONE_OR_JSON, pl_update_handle},
     {"POST", "/v1/containers/{ref}/rename", RPC_BODY_NONE_OR_JSON, handle_rename},
     {"GET", "/v1/containers/{ref}/wait", RPC_BODY_NONE_OR_JSON, pl_wait_handle},
     {"POST", "/v1/containers/{ref}/attach", RPC_BODY_STREAM, pl_attach_handle},

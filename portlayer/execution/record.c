@@ -50,6 +50,8 @@ char *pl_record_to_text(const struct pl_record *rec)
     json_add_i64(state, "run", rec->run);
     json_add_str(state, "vm_uuid", rec->vm_uuid);
     json_add_str(state, "boot_id", rec->boot_id);
+    json_add_i64(state, "vm_memory_bytes", (int64_t)rec->vm_memory_bytes);
+    json_add_i64(state, "vm_cpus", rec->vm_cpus);
     json_add_i64(state, "exit_code", rec->exit_code);
     json_add_str(state, "error", rec->error);
     json_add_bool(state, "oom_killed", rec->oom_killed);
@@ -131,6 +133,8 @@ static int read_state(const cJSON *doc, struct pl_record *rec, struct vic_err *e
     int64_t exit_code = 0;
     int64_t restarts = 0;
     int64_t failing_streak = 0;
+    int64_t vm_memory_bytes = 0;
+    int64_t vm_cpus = 0;
     const char *health = NULL;
     int r;
     if ((r = json_get_obj(doc, "", path, &s, err)) < 0)
@@ -146,6 +150,8 @@ static int read_state(const cJSON *doc, struct pl_record *rec, struct vic_err *e
         (r = json_get_bool(s, path, "oom_killed", &rec->oom_killed, err)) < 0 ||
         (r = json_get_i64(s, path, "restarts", 0, INT32_MAX, &restarts, err)) < 0 ||
         (r = json_get_bool(s, path, "stopped", &rec->is_stopped, err)) < 0 ||
+        (r = json_get_i64(s, path, "vm_memory_bytes", 0, INT64_MAX, &vm_memory_bytes, err)) < 0 ||
+        (r = json_get_i64(s, path, "vm_cpus", 0, INT32_MAX, &vm_cpus, err)) < 0 ||
         (r = json_get_str(s, path, "health", &health, err)) < 0 ||
         (r = json_get_i64(s, path, "failing_streak", 0, INT32_MAX, &failing_streak, err)) < 0 ||
         (r = take_time(s, path, "started_at", &rec->started_ns, err)) < 0 ||
@@ -156,6 +162,8 @@ static int read_state(const cJSON *doc, struct pl_record *rec, struct vic_err *e
     rec->run = (unsigned)run;
     rec->exit_code = (int)exit_code;
     rec->restarts = (unsigned)restarts;
+    rec->vm_memory_bytes = (uint64_t)vm_memory_bytes;
+    rec->vm_cpus = (unsigned)vm_cpus;
     rec->health.status = pl_health_from_string(health);
     rec->health.failing_streak = (unsigned)failing_streak;
     return 0;

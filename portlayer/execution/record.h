@@ -28,6 +28,8 @@ struct pl_record {
     unsigned run;     /* number of the last start; names its output file; 0: never started */
     char vm_uuid[37]; /* of that run */
     char boot_id[40]; /* of the host, then */
+    uint64_t vm_memory_bytes; /* of that run */
+    unsigned vm_cpus;
     int exit_code;
     char error[PL_ERROR_MAX];
     bool oom_killed;

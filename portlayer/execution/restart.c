@@ -81,26 +81,3 @@ void pl_restart_asked_to_stop(struct pl_container *c)
     if (c->rec.spec.restart.name != PL_RESTART_NO)
         pl_container_save(c);
 }
-
-void pl_restart_policy_handle(struct rpc_stream *st, void *arg)
-{
-    struct pl *pl = arg;
-    struct pl_container *c = NULL;
-    struct pl_restart policy;
-    struct vic_err err = {0};
-    int r = pl_index_find(pl->execution, rpc_stream_param(st, "ref"), &c, &err);
-    if (r == 0)
-        r = pl_restart_from_json(rpc_stream_json(st), "restart", &policy, &err);
-    if (r == 0 && policy.name != PL_RESTART_NO && c->rec.spec.auto_remove)
-        r = vic_fail(&err, VIC_ERR_CONFLICT, 0, "container %s is removed when it ends", c->rec.id);
-    if (r == 0 && (c->rec.state == PL_REMOVING || c->rec.state == PL_DEAD))
-        r = vic_fail(&err, VIC_ERR_CONFLICT, 0, "container %s is being removed", c->rec.id);
-    if (r < 0) {
-        rpc_reply_error(st, &err);
-        return;
-    }
-    c->rec.spec.restart = policy;
-    pl_container_save(c);
-    pl_container_emit(c, "update", NULL, NULL);
-    rpc_reply_json(st, json_new_obj());
-}

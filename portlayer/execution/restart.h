@@ -22,8 +22,6 @@ uint64_t pl_restart_delay_ms(uint64_t last_ms, int64_t ran_ns);
 
 /* ---- flows ---- */
 
-void pl_restart_policy_handle(struct rpc_stream *st, void *arg); /* POST .../restart-policy */
-
 /* A run of ran_ns has ended and is booked, or a start has failed (0): waits for the next if there is one. */
 void pl_restart_after(struct pl_container *c, int64_t ran_ns);
 /* Of a record that was read: what it would have waited for, or what comes back with the host. */

@@ -584,6 +584,8 @@ static void begin_run(struct pl_container *c)
     rec->oom_killed = false;
     pl_health_begin(&rec->health, &rec->spec.health);
     memcpy(rec->boot_id, c->x->boot_id, sizeof(rec->boot_id));
+    rec->vm_memory_bytes = c->start->size.memory_bytes;
+    rec->vm_cpus = c->start->size.cpus;
     c->due_signal = 0;
     c->is_killed = c->is_frozen = c->is_stalled = c->is_tried = false;
     c->has_exit = c->is_ending = c->is_stop_asked = c->is_recovering = false;

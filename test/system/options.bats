@@ -82,9 +82,27 @@ teardown() { remove_all opt-; }
         "$(dk inspect -f '{{.HostConfig.Memory}} {{.HostConfig.MemoryReservation}} {{.HostConfig.NanoCpus}} {{.HostConfig.PidsLimit}}' opt-size)"
     run dk exec opt-size sh -c 'for i in $(seq 30); do sleep 1000 & done'
     expect "Resource temporarily unavailable"
+    equal opt-size "$(dk update -m 48m --memory-reservation 24m --cpus 0.25 --pids-limit 50 opt-size)"
+    equal "50331648 25165824 50 25000 100000" \
+        "$(dk exec opt-size sh -c 'cd /sys/fs/cgroup; cat memory.max memory.low pids.max cpu.max' | xargs)"
+    equal "50331648 250000000 50" "$(dk inspect -f '{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}} {{.HostConfig.PidsLimit}}' opt-size)"
+    run -1 dk update -m 1g opt-size
+    expect "needs a virtual machine of"
+    expect "stop the container first"
+    run -1 dk update -m 5m opt-size
+    expect "Minimum memory limit allowed is 6MB"
+    run -1 dk update --cpu-shares 5 opt-size
+    expect "CpuShares is not served here"
+    run -1 dk update --cpu-quota 50000 opt-size
+    expect "CPU Quota cannot be updated as NanoCPUs has already been set"
+    dk stop -t 0 opt-size
+    dk update -m 256m --pids-limit -1 opt-size
+    dk start opt-size
+    equal 268435456 "$(dk exec opt-size cat /sys/fs/cgroup/memory.max)"
+    [ "$(dk exec opt-size cat /sys/fs/cgroup/pids.max)" -gt 100 ]
     run -137 dk run --name opt-oom -m 16m busybox tail /dev/zero
     equal "true 137" "$(dk inspect -f '{{.State.OOMKilled}} {{.State.ExitCode}}' opt-oom)"
-    equal false "$(dk inspect -f '{{.State.OOMKilled}}' opt-size)"
+    equal "false 256000000" "$(dk inspect -f '{{.State.OOMKilled}}' opt-size) $(($(dk inspect -f '{{.HostConfig.Memory}}' opt-size) / 1048576))000000"
     run -0 dk events --since 1 --until "$(($(date +%s) + 1))" --filter container=opt-oom --filter event=oom
     expect "container oom"
     equal "true true false" "$(dk info -f '{{.MemoryLimit}} {{.PidsLimit}} {{.SwapLimit}}')"

@@ -114,8 +114,6 @@ record() { echo "$SUITE/vchs/again/containers/$(field "$1" Id)/container.json"; 
     dk update --restart no again-update
     dk exec again-update touch /go
     wait_for 120 is_state again-update "exited 2"
-    run -1 dk update --memory 128m again-update
-    expect "Memory is not served here"
     run -1 dk update --restart always:2 again-update
     expect "maximum retry count"
     run -1 dk update --restart always again-none

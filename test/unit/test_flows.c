@@ -1315,31 +1315,101 @@ static void test_a_policy_can_be_changed(void **state)
     (void)state;
     struct pl_container *c = running('a', "");
     struct rpc_stream *st =
-        post("restart-policy", "ca", "{\"name\":\"on-failure\",\"max_retries\":1}");
+        post("update", "ca", "{\"restart\":{\"name\":\"on-failure\",\"max_retries\":1}}");
     assert_non_null(st->answer);
     end(c, 1);
     (void)fire(c);
     comes_up(c);
-    assert_non_null(post("restart-policy", "ca", "{\"name\":\"no\"}")->answer);
+    assert_non_null(post("update", "ca", "{\"restart\":{\"name\":\"no\"}}")->answer);
     end(c, 1);
     assert_int_equal(c->rec.state, PL_EXITED);
-    assert_non_null(post("restart-policy", "ca", "{\"name\":\"always\"}")->answer);
+    assert_non_null(post("update", "ca", "{\"restart\":{\"name\":\"always\"}}")->answer);
     reopen(); /* it is on record */
     (void)fire(container('a'));
     assert_int_equal(fake_count_events("update"), 3);
-    static const char *const bad[] = {"{}", "{\"name\":\"x\"}", "{\"name\":\"no\",\"x\":1}",
-                                      "{\"name\":\"always\",\"max_retries\":1}"};
+    static const char *const bad[] = {"{\"restart\":{}}",
+                                      "{\"restart\":{\"name\":\"x\"}}",
+                                      "{\"restart\":{\"name\":\"no\",\"x\":1}}",
+                                      "{\"restart\":{\"name\":\"always\",\"max_retries\":1}}",
+                                      "{\"other\":1}",
+                                      "{\"bounds\":{\"privileged\":true}}",
+                                      "{\"bounds\":{\"memory_bytes\":-1}}",
+                                      "{\"annotations\":{\"a\":1}}"};
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-        assert_int_equal(post("restart-policy", "ca", bad[i])->err.kind, VIC_ERR_INVALID);
+        assert_int_equal(post("update", "ca", bad[i])->err.kind, VIC_ERR_INVALID);
 }
 
 static void test_what_is_removed_at_its_end_has_no_policy(void **state)
 {
     (void)state;
     (void)running('a', ",\"auto_remove\":true");
-    struct rpc_stream *st = post("restart-policy", "ca", "{\"name\":\"always\"}");
+    struct rpc_stream *st = post("update", "ca", "{\"restart\":{\"name\":\"always\"}}");
     assert_int_equal(st->err.kind, VIC_ERR_CONFLICT);
-    assert_non_null(post("restart-policy", "ca", "{\"name\":\"no\"}")->answer);
+    assert_non_null(post("update", "ca", "{\"restart\":{\"name\":\"no\"}}")->answer);
+}
+
+#define BOUNDS                                                                                     \
+    "{\"bounds\":{\"memory_bytes\":67108864,\"pids_max\":9},\"annotations\":{\"k\":\"v\"}}"
+
+/* In a VM of 256 MiB and one processor. */
+static struct pl_container *running_in_small_vm(void)
+{
+    struct pl_container *c = running('a', "");
+    c->rec.vm_memory_bytes = 1u << 28;
+    c->rec.vm_cpus = 1;
+    return c;
+}
+
+static void test_bounds_are_on_record_once_the_guest_has_them(void **state)
+{
+    (void)state;
+    struct pl_container *c = running_in_small_vm();
+    struct rpc_stream *st = post("update", "ca", BOUNDS);
+    assert_null(st->answer);
+    assert_int_equal(c->rec.spec.confine.memory_bytes, 0);
+    assert_int_equal(fake_count(c, "/v1/bounds", "{\"memory_bytes\":67108864,\"pids_max\":9}"), 1);
+    assert_true(fake_answer(c, "/v1/bounds", NULL, "{}"));
+    assert_non_null(st->answer);
+    assert_int_equal(c->rec.spec.confine.pids_max, 9);
+    assert_string_equal(json_str(c->rec.annotations, "k", ""), "v");
+    reopen();
+    c = container('a');
+    assert_int_equal(c->rec.spec.confine.memory_bytes, 67108864);
+    assert_int_equal(fake_count_events("update"), 1);
+}
+
+static void test_bounds_that_cannot_be_change_nothing(void **state)
+{
+    (void)state;
+    struct pl_container *c = running_in_small_vm();
+    struct vic_err err;
+    struct rpc_stream *st = post("update", "ca", BOUNDS);
+    (void)vic_fail(&err, VIC_ERR_INVALID, 0, "said the guest");
+    assert_true(fake_answer(c, "/v1/bounds", &err, NULL));
+    assert_int_equal(st->err.kind, VIC_ERR_INVALID);
+    assert_int_equal(c->rec.spec.confine.memory_bytes, 0);
+    assert_null(json_member(c->rec.annotations, "k"));
+    st = post("update", "ca", "{\"bounds\":{\"memory_bytes\":268435456}}");
+    assert_int_equal(st->err.kind, VIC_ERR_CONFLICT);
+    assert_non_null(strstr(st->err.message, "this one has 256 MiB: stop the container first"));
+    assert_int_equal(fake_count_events("update"), 0);
+    end(c, 0);
+    assert_non_null(post("update", "ca", "{\"bounds\":{\"memory_bytes\":268435456}}")->answer);
+    assert_int_equal(c->rec.spec.confine.memory_bytes, 268435456);
+}
+
+static void test_bounds_meet_the_end_of_the_run(void **state)
+{
+    (void)state;
+    struct pl_container *c = running_in_small_vm();
+    struct vic_err err;
+    struct rpc_stream *st = post("update", "ca", BOUNDS);
+    end(c, 0);
+    (void)vic_fail(&err, VIC_ERR_UNAVAILABLE, 0, "gone");
+    if (!st->answer)
+        (void)fake_answer(c, "/v1/bounds", &err, NULL);
+    assert_non_null(st->answer);
+    assert_int_equal(c->rec.spec.confine.pids_max, 9); /* of the next run */
 }
 
 int main(void)
@@ -1398,6 +1468,9 @@ int main(void)
         FLOW(test_what_is_down_at_startup),
         FLOW(test_a_stop_that_was_asked_for_is_remembered),
         FLOW(test_a_policy_can_be_changed),
+        FLOW(test_bounds_are_on_record_once_the_guest_has_them),
+        FLOW(test_bounds_that_cannot_be_change_nothing),
+        FLOW(test_bounds_meet_the_end_of_the_run),
         FLOW(test_what_is_removed_at_its_end_has_no_policy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
