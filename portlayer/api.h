@@ -74,6 +74,9 @@
  *        "cpu":{as cgroup v2's cpu.stat},"memory":{"usage","limit","stats":{as memory.stat}},"pids":{"current",
  *        "limit"},"io":[{"major","minor","read_bytes","written_bytes"}],"networks":{name:{"rx_bytes","rx_packets",
  *        "rx_errors","rx_dropped", the same of tx}}},"vm":{"cpu_ns","rss_bytes"}(of the hypervisor process)}
+ *  GET  /v1/containers/{ref}/changes
+ *        stream of lines {"path","kind":0|1|2}: what was modified, added or deleted since the image, a directory before
+ *        what is in it; {} last.  Paths that are not UTF-8 have U+FFFD for what is not.  CONFLICT: as above.
  *  GET  /v1/containers/{ref}/export
  *        stream: a tar of all that is on the container's disk, as it is read; no name begins with "/" or
  *        "./".  CONFLICT: as above.

@@ -337,13 +337,24 @@ void tether_copy_read(struct tether *t, struct rpc_stream *st)
         rpc_reply_error(st, &err);
 }
 
-void tether_copy_export(struct tether *t, struct rpc_stream *st)
+/* Of the disk as a whole. */
+static void begin_whole(struct tether *t, struct rpc_stream *st, const char *what)
 {
     struct vic_err err;
-    const char *argv[] = {t->machine->copier, t->machine->root, "export", "/", NULL};
+    const char *argv[] = {t->machine->copier, t->machine->root, what, "/", NULL};
     int r = check(t, "/", &err);
     if (r < 0 || begin(t, st, false, argv, &err) < 0)
         rpc_reply_error(st, &err);
+}
+
+void tether_copy_export(struct tether *t, struct rpc_stream *st)
+{
+    begin_whole(t, st, "export");
+}
+
+void tether_copy_changes(struct tether *t, struct rpc_stream *st)
+{
+    begin_whole(t, st, "changes");
 }
 
 void tether_copy_write(struct tether *t, struct rpc_stream *st)

@@ -17,6 +17,8 @@ struct tether;
 void tether_copy_read(struct tether *t, struct rpc_stream *st);
 /* GET: answers st with a tar of the whole disk. */
 void tether_copy_export(struct tether *t, struct rpc_stream *st);
+/* GET: answers st with copy_changes()'s lines. */
+void tether_copy_changes(struct tether *t, struct rpc_stream *st);
 /* PUT ?path=&keep_kind=0|1&owner=USER: unpacks the stream's body. */
 void tether_copy_write(struct tether *t, struct rpc_stream *st);
 

@@ -1,13 +1,15 @@
 /*
- * tether-copy ROOT stat|out|in|export PATH [keep-kind] [sync] [owner=USER]
+ * tether-copy ROOT stat|out|in|export|changes PATH [keep-kind] [sync] [owner=USER]
  *
  * stat and out write a line with copy_stat()'s document, out then the tar; in reads a tar; export writes
- * one of what is in PATH.  Anything that fails is told on stderr as {"kind","message"}, with exit status 1.
+ * one of what is in PATH; changes writes copy_changes()'s lines, whatever PATH is.  Anything that fails is told on stderr as {"kind","message"}, with exit status 1.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,7 +18,11 @@
 #include "lib/base/file.h"
 #include "lib/base/str.h"
 #include "tether/copy.h"
+#include "tether/device.h"
 #include "tether/user.h"
+
+#define IMAGE_SERIAL "image" /* of the read-only disk that holds it */
+#define IMAGE_DIR "/run/vic/image"
 
 static int write_line(const cJSON *doc, struct vic_err *err)
 {
@@ -71,9 +77,37 @@ static int do_in(const char *path, char *const *words, struct vic_err *err)
     return r == 0 && syncs ? sync_disk(err) : r;
 }
 
+/* In a mount namespace of our own, so that it goes with us. */
+static int mount_image(struct vic_err *err)
+{
+    char device[TETHER_DEVICE_PATH_MAX];
+    int r = tether_device_find_disk(IMAGE_SERIAL, device, err);
+    if (r < 0 || (r = vic_file_mkdir_p(IMAGE_DIR, 0700, err)) < 0)
+        return r;
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount(device, IMAGE_DIR, "ext4", MS_RDONLY | MS_NODEV | MS_NOSUID | MS_NOEXEC, "noload") <
+            0)
+        return vic_fail_errno(err, errno, "mount the image");
+    return 0;
+}
+
+static int do_changes(const char *root, struct vic_err *err)
+{
+    int r = mount_image(err);
+    if (r < 0)
+        return r;
+    auto_close int now = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    auto_close int before = open(IMAGE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (now < 0 || before < 0)
+        return vic_fail_errno(err, errno, "open %s", now < 0 ? root : IMAGE_DIR);
+    return copy_changes(now, before, STDOUT_FILENO, err);
+}
+
 static int run(char *const *argv, struct vic_err *err)
 {
     const char *path = argv[3];
+    if (vic_str_eq(argv[2], "changes"))
+        return do_changes(argv[1], err);
     if (path[0] != '/')
         return vic_fail(err, VIC_ERR_INVALID, 0, "path: not absolute");
     if (chroot(argv[1]) < 0 || chdir("/") < 0)

@@ -14,7 +14,7 @@ tether_LDLIBS := -lnghttp2 -lcjson
 # and without what is not reached (its other formats) none of theirs is asked for.
 LIBS += copy
 copy_DIR := tether
-copy_SRC := copy_in.c copy_out.c copy_stat.c user.c
+copy_SRC := changes.c copy_in.c copy_out.c copy_stat.c device.c user.c
 copy_LDLIBS := -l:libarchive.a -lacl -lz -lcjson
 copy_LDFLAGS := -Wl,--gc-sections
 PRIVATE_PROGS += tether-copy

@@ -209,6 +209,11 @@ static void handle_export(struct rpc_stream *st, void *arg)
     tether_copy_export(arg, st);
 }
 
+static void handle_changes(struct rpc_stream *st, void *arg)
+{
+    tether_copy_changes(arg, st);
+}
+
 static void handle_processes(struct rpc_stream *st, void *arg)
 {
     const struct tether *t = arg;
@@ -275,6 +280,7 @@ const struct rpc_route tether_routes[] = {
     {"PUT", "/v1/copy", RPC_BODY_STREAM, handle_copy_write},
     {"GET", "/v1/stats", RPC_BODY_NONE_OR_JSON, handle_stats},
     {"GET", "/v1/export", RPC_BODY_NONE_OR_JSON, handle_export},
+    {"GET", "/v1/changes", RPC_BODY_NONE_OR_JSON, handle_changes},
     {"GET", "/v1/processes", RPC_BODY_NONE_OR_JSON, handle_processes},
     {"POST", "/v1/ack", RPC_BODY_NONE_OR_JSON, handle_ack},
     {"POST", "/v1/shutdown", RPC_BODY_NONE_OR_JSON, handle_shutdown},

@@ -74,6 +74,13 @@ void vic_buf_consume(struct vic_buf *b, size_t n)
     memmove(b->data, b->data + n, b->len + 1);
 }
 
+void vic_buf_cut(struct vic_buf *b, size_t len)
+{
+    b->len = len;
+    if (b->data)
+        b->data[len] = '\0';
+}
+
 const char *vic_buf_str(const struct vic_buf *b)
 {
     return b->data ? b->data : "";

@@ -29,6 +29,9 @@ void vic_buf_addf(struct vic_buf *b, const char *fmt, ...) __attribute__((format
 /* Drops the first n bytes (n <= len). */
 void vic_buf_consume(struct vic_buf *b, size_t n);
 
+/* Drops what is behind the first len bytes (len <= b->len). */
+void vic_buf_cut(struct vic_buf *b, size_t len);
+
 /* The text so far, "" when empty; borrowed until the next change. */
 const char *vic_buf_str(const struct vic_buf *b);
 

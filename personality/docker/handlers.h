@@ -27,7 +27,8 @@ void docker_container_logs(struct docker_req *r);
 /* archive.c: copies out of and into a container */
 void docker_archive_get(struct docker_req *r);
 void docker_archive_put(struct docker_req *r);
-/* export.c, top.c, stats.c */
+/* changes.c, export.c, top.c, stats.c */
+void docker_container_changes(struct docker_req *r);
 void docker_container_stats(struct docker_req *r);
 void docker_container_export(struct docker_req *r);
 void docker_container_top(struct docker_req *r);

@@ -1,7 +1,7 @@
 # The personality is a library (for the daemon and its tests) and a main().
 LIBS += docker
 docker_DIR := personality/docker
-docker_SRC := apierr.c app.c archive.c authheader.c config.c confine.c containers.c \
+docker_SRC := apierr.c app.c archive.c authheader.c changes.c config.c confine.c containers.c \
               containers_attach.c containers_create.c containers_inspect.c containers_life.c \
               containers_list.c containers_logs.c containers_pause.c containers_update.c \
               containers_wait.c convert.c events.c exec.c exec_doc.c export.c fields.c filters.c health.c \

@@ -88,6 +88,7 @@ enum {
     SLOT_SERIAL = 2,
     SLOT_DISK,
     SLOT_RNG,
+    SLOT_IMAGE,
     SLOT_NICS /* and up */
 };
 
@@ -123,6 +124,15 @@ static void add_devices(struct vic_buf *b, const struct pl_domain *d)
     vic_buf_add_str(b, "      <target dev='vda' bus='virtio'/>\n"
                        "      <serial>rootfs</serial>\n");
     add_slot(b, SLOT_DISK);
+    vic_buf_add_str(b, "    </disk>\n"
+                       "    <disk type='file' device='disk'>\n"
+                       "      <driver name='qemu' type='qcow2'/>\n");
+    add_value(b, "      <source file='", d->image,
+              "'><seclabel model='dac' relabel='no'/></source>\n");
+    vic_buf_add_str(b, "      <target dev='vdb' bus='virtio'/>\n"
+                       "      <readonly/>\n"
+                       "      <serial>image</serial>\n");
+    add_slot(b, SLOT_IMAGE);
     vic_buf_add_str(b, "    </disk>\n");
     if (d->iso) {
         vic_buf_add_str(b, "    <disk type='file' device='cdrom'>\n"

@@ -28,6 +28,7 @@ struct pl_domain {
     const char *initrd;
     const char *cmdline;
     const char *disk;
+    const char *image; /* what disk stands on: shown to the guest too, read-only */
     const char *channel_path;
     const char *output_path;
     const struct pl_domain_nic *nics;

@@ -329,6 +329,7 @@ const struct rpc_route pl_execution_routes[] = {
     {"POST", "/v1/containers/{ref}/attach", RPC_BODY_STREAM, pl_attach_handle},
     {"GET", "/v1/containers/{ref}/archive", RPC_BODY_STREAM, pl_copy_out_handle},
     {"PUT", "/v1/containers/{ref}/archive", RPC_BODY_STREAM, pl_copy_in_handle},
+    {"GET", "/v1/containers/{ref}/changes", RPC_BODY_STREAM, pl_changes_handle},
     {"GET", "/v1/containers/{ref}/export", RPC_BODY_STREAM, pl_export_handle},
     {"GET", "/v1/containers/{ref}/stats", RPC_BODY_NONE_OR_JSON, pl_stats_handle},
     {"GET", "/v1/containers/{ref}/processes", RPC_BODY_NONE_OR_JSON, pl_processes_handle},

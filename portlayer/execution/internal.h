@@ -215,6 +215,7 @@ void pl_attach_growth(struct pl_container *c);
 void pl_attach_run_ends(struct pl_container *c); /* or did not begin */
 void pl_copy_out_handle(struct rpc_stream *st, void *arg);
 void pl_copy_in_handle(struct rpc_stream *st, void *arg);
+void pl_changes_handle(struct rpc_stream *st, void *arg);
 void pl_export_handle(struct rpc_stream *st, void *arg);
 void pl_processes_handle(struct rpc_stream *st, void *arg);
 void pl_stats_handle(struct rpc_stream *st, void *arg);

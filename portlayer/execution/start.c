@@ -23,6 +23,7 @@
 #include "portlayer/execution/internal.h"
 #include "portlayer/execution/restart.h"
 #include "portlayer/execution/vm_size.h"
+#include "portlayer/storage/layer.h"
 #include "portlayer/storage/storage.h"
 
 /* libvirtd works on 5 calls of one connection at a time (max_client_requests), a creation is the one that
@@ -523,6 +524,7 @@ static char *make_xml(struct pl_start *s)
     auto_free char *bzimage = vic_xasprintf("%s/vmlinuz", config->iso_dir);
     auto_free char *initrd = vic_xasprintf("%s/initrd.img", config->iso_dir);
     auto_free char *disk = pl_container_path(s->c, "disk.qcow2");
+    auto_free char *image = pl_layer_path(config, s->c->rec.chain_id);
     /* The decompressed kernel saves half a second without KVM; either will do. */
     bool has_elf = access(kernel, R_OK) == 0;
     struct pl_domain_nic nics[PL_NETWORKS_MAX];
@@ -544,6 +546,7 @@ static char *make_xml(struct pl_start *s)
         .initrd = initrd,
         .cmdline = x->cmdline,
         .disk = disk,
+        .image = image,
         .channel_path = s->socket_path,
         .output_path = s->output_path,
         .nics = nics,

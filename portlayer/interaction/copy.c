@@ -84,6 +84,13 @@ void pl_copy_in_handle(struct rpc_stream *st, void *arg)
     pl_copy_serve(c, st, "PUT", vic_buf_str(&path), "extract-to-dir");
 }
 
+void pl_changes_handle(struct rpc_stream *st, void *arg)
+{
+    struct pl_container *c = find(st, arg);
+    if (c)
+        pl_copy_serve(c, st, "GET", "/v1/changes", NULL);
+}
+
 void pl_export_handle(struct rpc_stream *st, void *arg)
 {
     struct pl_container *c = find(st, arg);

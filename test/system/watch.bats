@@ -21,6 +21,32 @@ end_beside() { # FILE
 }
 is_alone() { [ "$(dk top watch-main | wc -l)" = 2 ]; }
 
+@test "diff tells what was changed of the image, of a container that runs and of one that does not" {
+    equal "" "$(dk diff watch-main)"
+    sh_in 'mkdir -p /srv/a && echo 1 >/srv/a/f && rm /bin/vi && chmod 700 /bin && mv /bin/wc /srv/wc'
+    want='C /bin
+D /bin/vi
+D /bin/wc
+A /srv
+A /srv/a
+A /srv/a/f
+A /srv/wc'
+    equal "$want" "$(dk diff watch-main)"
+    dk pause watch-main
+    equal "$want" "$(dk diff watch-main)"
+    dk unpause watch-main
+    equal '{"Path":"/srv/a/f","Kind":1}' "$(api GET /v1.50/containers/watch-main/changes | sed '$d' | jq -c '.[5]')"
+    sh_in 'chmod 755 /bin && mv /srv/wc /bin && rm -r /srv'
+    equal "C /bin
+D /bin/vi" "$(dk diff watch-main)"
+    dk create --name watch-x busybox true
+    echo in >"$BATS_TEST_TMPDIR/in"
+    dk cp "$BATS_TEST_TMPDIR/in" watch-x:/in
+    equal "A /in" "$(dk diff watch-x)"
+    run -1 dk diff watch-none
+    expect "No such container: watch-none"
+}
+
 @test "an export is what the container's own find sees, and the container's name for it" {
     cd "$BATS_TEST_TMPDIR"
     sh_in 'mkdir -p /var/tmp/a/b && echo 1 >/var/tmp/a/b/.c && ln -s b /var/tmp/a/l && ln /var/tmp/a/b/.c /var/tmp/a/h'

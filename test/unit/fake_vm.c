@@ -11,6 +11,7 @@
 #include "lib/base/str.h"
 #include "portlayer/events.h"
 #include "portlayer/interaction/exec.h"
+#include "portlayer/storage/layer.h"
 #include "portlayer/storage/storage.h"
 
 struct fake_host fake;
@@ -541,6 +542,7 @@ UNUSED_HANDLER(pl_attach_handle)
 UNUSED_HANDLER(pl_logs_handle)
 UNUSED_HANDLER(pl_copy_out_handle)
 UNUSED_HANDLER(pl_copy_in_handle)
+UNUSED_HANDLER(pl_changes_handle)
 UNUSED_HANDLER(pl_export_handle)
 UNUSED_HANDLER(pl_processes_handle)
 UNUSED_HANDLER(pl_stats_handle)
@@ -586,6 +588,11 @@ cJSON *pl_execs_ids(const struct pl_container *c)
 {
     (void)c;
     return json_new_arr();
+}
+
+char *pl_layer_path(const struct pl_config *config, const char *chain_id)
+{
+    return vic_xasprintf("%s/layers/%s.qcow2", config->datastore, chain_id);
 }
 
 /* ---- probes: none ---- */

@@ -381,6 +381,79 @@ static void test_bad_targets_and_bad_archives(void **state)
     assert_int_equal(copy_in(t->dir, empty, &none, NULL), 0);
 }
 
+/* What was not touched is the same inode in both: here a hard link. */
+static void share(const struct tree *t, const char *before, const char *now)
+{
+    auto_free char *from = at(t, before);
+    auto_free char *to = at(t, now);
+    assert_int_equal(link(from, to), 0);
+}
+
+static char *changes_of(const struct tree *t, struct vic_err *ret_err)
+{
+    auto_free char *now = at(t, "/now");
+    auto_free char *before = at(t, "/before");
+    auto_free char *out = at(t, "/out");
+    auto_close int now_fd = open(now, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    auto_close int before_fd = open(before, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    auto_close int fd = open(out, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    char *text = NULL;
+    if (copy_changes(now_fd, before_fd, fd, ret_err) == 0)
+        assert_int_equal(vic_file_read(out, 1u << 20, &text, NULL, NULL), 0);
+    return text;
+}
+
+static void test_changes_are_told_as_docker_tells_them(void **state)
+{
+    const struct tree *t = *state;
+    static const char *const dirs[] = {"/before",      "/now",         "/before/etc", "/now/etc",
+                                       "/before/gone", "/before/proc", "/now/proc",   "/now/new",
+                                       "/now/new/sub", "/before/same", "/now/same"};
+    struct vic_err err;
+    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
+        make_dir(t, dirs[i]);
+    make_file(t, "/before/kept", "1");
+    share(t, "/before/kept", "/now/kept");
+    make_file(t, "/before/same/kept", "1");
+    share(t, "/before/same/kept", "/now/same/kept");
+    make_file(t, "/before/etc/changed", "old");
+    make_file(t, "/now/etc/changed", "new");
+    make_file(t, "/now/etc/hosts", "the host's");
+    make_file(t, "/now/proc/1", "");
+    make_file(t, "/before/gone/with it", "");
+    make_file(t, "/now/new/sub/a \"b\"\nc\xff", "");
+    make_file(t, "/before/kind", "");
+    make_link(t, "kept", "/now/kind");
+    auto_free char *text = changes_of(t, &err);
+    /* Directories of two trees are two inodes here: each is told of, but for what the host made. */
+    assert_string_equal(text, "{\"path\":\"/etc\",\"kind\":0}\n"
+                              "{\"path\":\"/etc/changed\",\"kind\":0}\n"
+                              "{\"path\":\"/gone\",\"kind\":2}\n"
+                              "{\"path\":\"/kind\",\"kind\":0}\n"
+                              "{\"path\":\"/new\",\"kind\":1}\n"
+                              "{\"path\":\"/new/sub\",\"kind\":1}\n"
+                              "{\"path\":\"/new/sub/a \\\"b\\\"\\nc\xef\xbf\xbd\",\"kind\":1}\n"
+                              "{\"path\":\"/same\",\"kind\":0}\n"
+                              "{}\n");
+}
+
+static void test_changes_too_deep_are_refused(void **state)
+{
+    const struct tree *t = *state;
+    struct vic_err err;
+    make_dir(t, "/before");
+    make_dir(t, "/now");
+    auto_free char *now = at(t, "/now");
+    assert_int_equal(chdir(now), 0);
+    for (int i = 0; i < 405; i++) {
+        assert_int_equal(mkdir("d", 0755), 0);
+        assert_int_equal(chdir("d"), 0);
+    }
+    auto_free char *text = changes_of(t, &err);
+    assert_null(text);
+    assert_int_equal(err.kind, VIC_ERR_UNAVAILABLE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -395,6 +468,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_kinds_are_kept_when_asked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_names_that_lead_out_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_targets_and_bad_archives, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_changes_are_told_as_docker_tells_them, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_changes_too_deep_are_refused, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -394,6 +394,7 @@ static void test_domain_xml(void **state)
         .initrd = "/iso/initrd.img",
         .cmdline = "quiet panic=-1",
         .disk = "/data & more/disk.qcow2",
+        .image = "/data & more/layers/0.qcow2",
         .channel_path = "/run/vic/01234567/c/0123456789ab.sock",
         .output_path = "/data, 'x'/output.3.log",
         .nics = &nic,
