@@ -45,12 +45,13 @@ void docker_exec_start(struct docker_req *r);
 void docker_exec_inspect(struct docker_req *r);
 void docker_exec_resize(struct docker_req *r);
 
-/* images_list.c, images_inspect.c, images_change.c, images_pull.c */
+/* images_list.c, images_inspect.c, images_change.c, images_prune.c, images_pull.c */
 void docker_image_list(struct docker_req *r);
 void docker_image_inspect(struct docker_req *r);
 void docker_image_history(struct docker_req *r);
 void docker_image_tag(struct docker_req *r);
 void docker_image_delete(struct docker_req *r);
+void docker_image_prune(struct docker_req *r);
 void docker_image_create(struct docker_req *r);
 
 /* system.c, events.c, networks.c, volumes.c */

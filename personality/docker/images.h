@@ -17,5 +17,8 @@ int docker_image_normalise(const char *text, char **ret_full, struct vic_err *er
 /* "docker.io/library/x:1" -> "x:1"; the caller's. */
 char *docker_image_familiar(const char *full_ref);
 
+/* Of the port layer's answer to a removal: lines {"Untagged"} and {"Deleted"}. */
+void docker_image_add_deleted(cJSON *answer, const cJSON *doc);
+
 /* Adds RepoTags and RepoDigests; [] when there are none. */
 void docker_image_add_refs(cJSON *out, const cJSON *image);

@@ -118,23 +118,28 @@ static void untag_next(struct docker_req *r, struct delete *d)
     docker_intent(r, "DELETE", path, NULL, on_untagged, d);
 }
 
+void docker_image_add_deleted(cJSON *answer, const cJSON *doc)
+{
+    const cJSON *e;
+    cJSON_ArrayForEach(e, json_member(doc, "untagged"))
+    {
+        if (cJSON_IsString(e))
+            add_untagged(answer, e->valuestring);
+    }
+    cJSON_ArrayForEach(e, json_member(doc, "deleted"))
+    {
+        if (cJSON_IsString(e))
+            add_line(answer, "Deleted", e->valuestring);
+    }
+}
+
 static void on_deleted(struct docker_req *r, const struct vic_err *err, const cJSON *doc, void *arg)
 {
     struct delete *d = arg;
     if (err) {
         docker_reply_error(r, err);
     } else {
-        const cJSON *e;
-        cJSON_ArrayForEach(e, json_member(doc, "untagged"))
-        {
-            if (cJSON_IsString(e))
-                add_untagged(d->answer, e->valuestring);
-        }
-        cJSON_ArrayForEach(e, json_member(doc, "deleted"))
-        {
-            if (cJSON_IsString(e))
-                add_line(d->answer, "Deleted", e->valuestring);
-        }
+        docker_image_add_deleted(d->answer, doc);
         docker_reply_json(r, DOCKER_OK, TAKE_PTR(d->answer));
     }
     delete_free(d);

@@ -1,4 +1,6 @@
 /* POST /containers/prune, and the prunes that find nothing here. */
+#include "personality/docker/prune.h"
+
 #include <string.h>
 
 #include "lib/base/alloc.h"
@@ -6,7 +8,6 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
-#include "personality/docker/filters.h"
 #include "personality/docker/handlers.h"
 #include "personality/docker/intent.h"
 #include "personality/docker/moment.h"
@@ -14,14 +15,8 @@
 
 /* ---- filters ---------------------------------------------------------------------------------------------- */
 
-struct bounds {
-    struct docker_filters filters;
-    bool has_until;
-    int64_t until_ns;
-};
-
-static int parse(const struct docker_req *r, const char *const *known, struct bounds *ret,
-                 struct vic_err *err)
+int docker_prune_parse(const struct docker_req *r, const char *const *known,
+                       struct docker_prune_bounds *ret, struct vic_err *err)
 {
     int res = docker_filters_parse(docker_req_query(r, "filters"), known, &ret->filters, err);
     char *const *until = res < 0 ? NULL : docker_filters_get(&ret->filters, "until");
@@ -33,7 +28,8 @@ static int parse(const struct docker_req *r, const char *const *known, struct bo
     return docker_moment_parse(until[0], vic_clock_wall_ns(), &ret->until_ns, err);
 }
 
-static bool is_within(const struct bounds *b, int64_t created_ns, const cJSON *labels)
+bool docker_prune_is_within(const struct docker_prune_bounds *b, int64_t created_ns,
+                            const cJSON *labels)
 {
     return (!b->has_until || created_ns <= b->until_ns) &&
            docker_filters_match_kv(&b->filters, "label", labels) &&
@@ -89,19 +85,20 @@ static void remove_next(struct docker_req *r, struct prune *p)
     docker_intent(r, "DELETE", path, NULL, on_removed, p);
 }
 
-static bool is_victim(const struct bounds *b, const cJSON *container)
+static bool is_victim(const struct docker_prune_bounds *b, const cJSON *container)
 {
     int64_t created_ns = 0;
     (void)vic_clock_parse_rfc3339(json_str(container, "created_at", ""), &created_ns);
     auto_json cJSON *said = docker_create_document(container);
     return !docker_state_is_running(json_member(container, "state")) &&
-           is_within(b, created_ns, json_member(json_member(said, "Config"), "Labels"));
+           docker_prune_is_within(b, created_ns,
+                                  json_member(json_member(said, "Config"), "Labels"));
 }
 
 static void on_containers(struct docker_req *r, const struct vic_err *err, const cJSON *doc,
                           void *arg)
 {
-    struct bounds *b = arg;
+    struct docker_prune_bounds *b = arg;
     if (err) {
         docker_reply_error(r, err);
     } else {
@@ -125,9 +122,9 @@ static const char *const known_filters[] = {"label", "label!", "until", NULL};
 
 void docker_container_prune(struct docker_req *r)
 {
-    struct bounds *b = vic_new(struct bounds);
+    struct docker_prune_bounds *b = vic_new(struct docker_prune_bounds);
     struct vic_err err;
-    if (parse(r, known_filters, b, &err) == 0) {
+    if (docker_prune_parse(r, known_filters, b, &err) == 0) {
         docker_intent(r, "GET", "/v1/containers?size=1", NULL, on_containers, b);
         return;
     }
@@ -142,8 +139,8 @@ static void reply_nothing(struct docker_req *r, const char *const *known, const 
                           bool with_space)
 {
     struct vic_err err;
-    struct bounds b = {0};
-    if (parse(r, known, &b, &err) < 0) {
+    struct docker_prune_bounds b = {0};
+    if (docker_prune_parse(r, known, &b, &err) < 0) {
         docker_reply_error(r, &err);
     } else {
         cJSON *out = json_new_obj();

@@ -14,7 +14,7 @@ const struct docker_route docker_routes[] = {
     {DOCKER_POST, "/build/prune", docker_build_prune, "BuildPrune", NULL},
     {DOCKER_POST, "/images/create", docker_image_create, "ImageCreate", NULL},
     {DOCKER_GET, "/images/search", docker_refuse, "ImageSearch", "search on the registry itself"},
-    {DOCKER_POST, "/images/prune", docker_refuse, "ImagePrune", "remove images by name"},
+    {DOCKER_POST, "/images/prune", docker_image_prune, "ImagePrune", NULL},
     {DOCKER_POST, "/auth", docker_refuse, "SystemAuth", "registries are used anonymously"},
     {DOCKER_GET, "/info", docker_system_info, "SystemInfo", NULL},
     {DOCKER_GET, "/version", docker_system_version, "SystemVersion", NULL},

@@ -79,6 +79,28 @@ names() { dk ps -a --filter "name=obs-" --format '{{.Names}}' "$@" | sort | xarg
     done
 }
 
+@test "image prune removes what has no tag, or what no container uses and the filters name" {
+    dk pull -q "$(image multi)"
+    by_digest=$(dk inspect -f '{{index .RepoDigests 0}}' "$(image multi)")
+    id=$(dk inspect -f '{{.Id}}' "$(image multi)")
+    run -0 dk image prune -f
+    dk inspect "$id" >/dev/null # it has a tag
+    dk rmi "$(image multi)"
+    dk pull -q "$by_digest"
+    dk create --name obs-image "$by_digest" true
+    run -0 dk image prune -f
+    dk inspect "$id" >/dev/null # it has a container
+    dk rm obs-image
+    run -0 dk image prune -f --filter label=no-such-label
+    expect "Total reclaimed space: 0B"
+    run -0 dk image prune -f
+    expect "deleted: $id"
+    run -1 dk image inspect "$id"
+    expect "No such image"
+    run -1 dk image prune -f --filter dangling=maybe
+    expect "invalid filter 'dangling"
+}
+
 @test "inspect: state, times, configuration, network, and an id's prefix" {
     id=$(dk run -d --name obs-inspect -e A=b --label l=1 -h box busybox sleep 600)
     equal "$id" "$(dk inspect -f '{{.Id}}' "${id:0:12}")"
