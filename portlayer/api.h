@@ -24,8 +24,9 @@
  *  CONTAINERS
  *  POST /v1/containers   {"name","image"(id),"spec":SPEC,"annotations":{string:string},
  *        "event_attributes":{string:string}} -> {"id"}      CONFLICT: the name is taken
- *  GET  /v1/containers[?size=1] -> {"containers":[CONTAINER,...]}  newest first; without event_attributes and
- *        spec.process.env
+ *  GET  /v1/containers[?size=1|unless=F] -> {"fingerprint","containers":[CONTAINER,...]}  newest first; without
+ *        event_attributes and spec.process.env.  The fingerprint is another when anything in the list is; where it is still F,
+ *        containers is left out.
  *  GET  /v1/containers/{ref}[?size=1] -> CONTAINER
  *  DELETE /v1/containers/{ref}?force=0|1                     CONFLICT while it runs, unless forced
  *  POST /v1/containers/{ref}/start   {"console":{"width","height"}?}  returns when the process runs

@@ -4,6 +4,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/banned.h"
 #include "personality/docker/hijack.h"
+#include "personality/docker/list_cache.h"
 #include "personality/docker/server.h"
 #include "personality/docker/sink.h"
 #include "personality/docker/sweep.h"
@@ -34,6 +35,7 @@ int docker_app_new(uv_loop_t *loop, struct docker_config *config, const int *lis
     app->docker.config = *config;
     *config = (struct docker_config){0};
     vic_list_init(&app->docker.hijacks);
+    app->docker.list = docker_list_cache_new();
     app->docker.pl = host_rpc_client_new(loop, app->docker.config.portlayer);
     app->servers = vic_xrealloc_array(NULL, n + 1, sizeof(struct docker_server *));
     int r = open_registry(&app->docker, err);
@@ -57,6 +59,7 @@ void docker_app_free(struct docker_app *app)
     img_client_free(app->docker.registry);
     host_rpc_client_close(app->docker.pl);
     docker_sweep_release(&app->docker);
+    docker_list_cache_free(app->docker.list);
     docker_config_release(&app->docker.config);
     free(app->servers);
     free(app);

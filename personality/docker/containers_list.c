@@ -12,6 +12,7 @@
 #include "personality/docker/health.h"
 #include "personality/docker/images.h"
 #include "personality/docker/intent.h"
+#include "personality/docker/list_cache.h"
 #include "personality/docker/text.h"
 
 static const char *const known_filters[] = {
@@ -23,6 +24,7 @@ struct list {
     struct docker_filters filters;
     bool is_all;
     bool with_size;
+    bool is_plain; /* nothing is asked for but all of them, or those that run */
     int64_t limit;
     cJSON *ancestors; /* owned: ids of the images named by the filter; NULL when not asked */
     cJSON *images;    /* owned: for sizes; NULL when not asked */
@@ -263,6 +265,7 @@ static int parse(const struct docker_req *r, struct list *l, struct vic_err *err
     if (limit[0] && vic_str_to_i64(limit, INT32_MIN, INT32_MAX, &l->limit) < 0)
         return vic_fail(err, VIC_ERR_INVALID, 0, "invalid value for limit: \"%s\"", limit);
     int res = docker_filters_parse(docker_req_query(r, "filters"), known_filters, &l->filters, err);
+    l->is_plain = !l->with_size && l->limit <= 0 && l->filters.n == 0;
     return res < 0 ? res : check_values(l, err);
 }
 
@@ -272,6 +275,9 @@ void docker_container_list(struct docker_req *r)
     struct vic_err err;
     if (parse(r, l, &err) < 0) {
         docker_reply_error(r, &err);
+        list_free(l);
+    } else if (l->is_plain) {
+        docker_list_cache_reply(r, l->is_all);
         list_free(l);
     } else if (l->with_size || docker_filters_get(&l->filters, "ancestor")) {
         docker_intent(r, "GET", "/v1/images", NULL, on_images, l);

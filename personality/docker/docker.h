@@ -22,10 +22,11 @@ struct docker {
     struct img_client *registry;
     struct img_sink sink; /* the port layer's content store; one, so that pulls share blobs */
     struct docker_config config;
-    struct vic_list hijacks; /* connections taken over from HTTP */
-    size_t n_body_bytes;     /* of request bodies that are not complete yet */
-    unsigned n_pulls;        /* in progress */
-    bool has_failed_pull;    /* since none was in progress */
-    char **fresh;            /* owned vector: digests that pulls have brought since then */
+    struct docker_list_cache *list; /* owned */
+    struct vic_list hijacks;        /* connections taken over from HTTP */
+    size_t n_body_bytes;            /* of request bodies that are not complete yet */
+    unsigned n_pulls;               /* in progress */
+    bool has_failed_pull;           /* since none was in progress */
+    char **fresh;                   /* owned vector: digests that pulls have brought since then */
     size_t n_fresh;
 };

@@ -69,6 +69,14 @@ void docker_reply_json(struct docker_req *r, enum docker_status status, cJSON *d
     cJSON_Delete(doc);
 }
 
+void docker_reply_copy(struct docker_req *r, enum docker_status status, const char *json,
+                       size_t len)
+{
+    char *text = vic_xalloc(len);
+    memcpy(text, json, len);
+    answer(r, status, new_body("application/json", text, len));
+}
+
 void docker_reply_text(struct docker_req *r, enum docker_status status, const char *text)
 {
     struct MHD_Response *response =

@@ -111,6 +111,9 @@ void docker_req_lost(struct docker_req *r);
 void docker_reply_header(struct docker_req *r, const char *name, char *value);
 
 void docker_reply_json(struct docker_req *r, enum docker_status status, cJSON *doc); /* takes doc */
+/* json is a document, copied as it is. */
+void docker_reply_copy(struct docker_req *r, enum docker_status status, const char *json,
+                       size_t len);
 void docker_reply_text(struct docker_req *r, enum docker_status status, const char *text);
 void docker_reply_empty(struct docker_req *r, enum docker_status status);
 void docker_reply_error(struct docker_req *r, const struct vic_err *err);

@@ -111,6 +111,32 @@ char *docker_text_status(const cJSON *state, int64_t now_ns)
     return vic_xasprintf("Exited (%d) %s ago", (int)json_i64(state, "exit_code", 0), d);
 }
 
+/* The first second at which docker_text_duration() says something else; from an hour on perhaps the same. */
+static int64_t next_duration(int64_t seconds)
+{
+    if (seconds < MINUTE)
+        return seconds < 0 ? 1 : seconds + 1;
+    if (seconds < 2 * MINUTE)
+        return 2 * MINUTE;
+    if (seconds < HOUR)
+        return (seconds / MINUTE + 1) * MINUTE;
+    return (seconds + HOUR / 2) / HOUR * HOUR + HOUR / 2;
+}
+
+int64_t docker_text_status_until(const cJSON *state, int64_t now_ns)
+{
+    const char *s = docker_text_state(state);
+    bool is_up = strcmp(s, "running") == 0 || strcmp(s, "paused") == 0;
+    bool is_over = strcmp(s, "exited") == 0 || strcmp(s, "restarting") == 0;
+    int64_t then_ns;
+    if ((!is_up && !is_over) ||
+        vic_clock_parse_rfc3339(json_str(state, is_up ? "started_at" : "finished_at", ""),
+                                &then_ns) < 0)
+        return INT64_MAX;
+    int64_t seconds = (now_ns - then_ns) / VIC_NS_PER_S;
+    return then_ns + next_duration(seconds) * VIC_NS_PER_S;
+}
+
 char *docker_text_random_name(unsigned attempt)
 {
     static const char *const adjectives[] = {

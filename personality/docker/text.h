@@ -13,6 +13,9 @@ char *docker_text_duration(int64_t seconds);
 /* "Up 5 seconds", "Exited (0) 2 minutes ago", "Created" of a port-layer container; the caller's. */
 char *docker_text_status(const cJSON *state, int64_t now_ns);
 
+/* When that text becomes another one by the clock alone, ns since 1970; INT64_MAX: never. */
+int64_t docker_text_status_until(const cJSON *state, int64_t now_ns);
+
 /* The state's name in Docker's words: "created", "running", "exited", ... */
 const char *docker_text_state(const cJSON *state);
 bool docker_state_is_running(const cJSON *state); /* paused ones too */

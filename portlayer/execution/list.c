@@ -1,7 +1,10 @@
 /* GET /v1/containers */
+#include <stdio.h>
+
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "lib/host/work.h"
+#include "portlayer/execution/fingerprint.h"
 #include "portlayer/execution/internal.h"
 #include "portlayer/storage/storage.h"
 
@@ -81,7 +84,15 @@ void pl_list_handle(struct rpc_stream *st, void *arg)
         rpc_reply_error(st, &err);
         return;
     }
+    char fingerprint[17];
     cJSON *doc = json_new_obj();
+    (void)snprintf(fingerprint, sizeof(fingerprint), "%016llx",
+                   (unsigned long long)pl_list_fingerprint(pl->execution));
+    json_add_str(doc, "fingerprint", fingerprint);
+    if (!with_size && vic_str_eq(rpc_stream_query(st, "unless"), fingerprint)) {
+        rpc_reply_json(st, doc);
+        return;
+    }
     cJSON *rows = json_add_arr(doc, "containers");
     char **paths = NULL;
     const struct vic_list *head = &pl->execution->containers;

@@ -24,6 +24,7 @@ struct pl_record {
     struct pl_endpoint endpoints[PL_NETWORKS_MAX];
     size_t n_endpoints;
 
+    unsigned revision; /* of spec and annotations, since they were read or made */
     enum pl_state state;
     unsigned run;     /* number of the last start; names its output file; 0: never started */
     char vm_uuid[37]; /* of that run */

@@ -139,6 +139,7 @@ static void apply(struct pl_container *c, struct update *u)
         cJSON_Delete(c->rec.annotations);
         c->rec.annotations = TAKE_PTR(u->annotations);
     }
+    c->rec.revision++;
     pl_container_save(c);
     pl_container_emit(c, "update", NULL, NULL);
 }

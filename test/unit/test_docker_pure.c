@@ -408,6 +408,31 @@ static void test_frames(void **state)
     assert_memory_equal(out.data, want, out.len);
 }
 
+/* From now on to the moment that is told the text is the same, and never is it told later than it changes. */
+static void test_a_status_says_when_it_changes(void **state)
+{
+    (void)state;
+    static const int64_t ages_s[] = {0, 1, 2, 58, 59, 60, 119, 120, 3599, 3600, 5399, 5400, 172800};
+    auto_json cJSON *s =
+        cJSON_Parse("{\"status\":\"running\",\"started_at\":\"2026-01-02T03:04:05.5Z\"}");
+    int64_t then_ns;
+    assert_int_equal(vic_clock_parse_rfc3339("2026-01-02T03:04:05.5Z", &then_ns), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(ages_s); i++) {
+        int64_t now_ns = then_ns + ages_s[i] * VIC_NS_PER_S + 7;
+        int64_t until_ns = docker_text_status_until(s, now_ns);
+        auto_free char *now = docker_text_status(s, now_ns);
+        auto_free char *last = docker_text_status(s, until_ns - 1);
+        assert_true(until_ns > now_ns);
+        assert_string_equal(now, last);
+        if (ages_s[i] < 3600) {
+            auto_free char *next = docker_text_status(s, until_ns);
+            assert_string_not_equal(now, next);
+        }
+    }
+    auto_json cJSON *created = cJSON_Parse("{\"status\":\"created\"}");
+    assert_true(docker_text_status_until(created, then_ns) == INT64_MAX);
+}
+
 static void test_timestamps_stand_before_lines(void **state)
 {
     (void)state;
@@ -868,6 +893,7 @@ int main(void)
         cmocka_unit_test(test_credentials_are_seen),
         cmocka_unit_test(test_frames),
         cmocka_unit_test(test_timestamps_stand_before_lines),
+        cmocka_unit_test(test_a_status_says_when_it_changes),
         cmocka_unit_test(test_container_documents),
         cmocka_unit_test(test_what_restarts_runs_for_docker),
         cmocka_unit_test(test_documents_of_nothing),

@@ -16,6 +16,7 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "portlayer/execution/create_doc.h"
+#include "portlayer/execution/fingerprint.h"
 #include "portlayer/execution/restart.h"
 #include "test/unit/fake_vm.h"
 #include "test/unit/storage_rpc.h"
@@ -1339,6 +1340,41 @@ static void test_a_policy_can_be_changed(void **state)
         assert_int_equal(post("update", "ca", bad[i])->err.kind, VIC_ERR_INVALID);
 }
 
+/* Each step that a list shows is seen, and nothing else is. */
+static void test_a_list_has_another_fingerprint_after_each_change(void **state)
+{
+    (void)state;
+    struct pl_container *c = running('a', "");
+    uint64_t last = pl_list_fingerprint(w.pl.execution);
+#define ANOTHER()                                                                                  \
+    do {                                                                                           \
+        uint64_t now = pl_list_fingerprint(w.pl.execution);                                        \
+        assert_true(now != last);                                                                  \
+        last = now;                                                                                \
+    } while (0)
+    assert_true(pl_list_fingerprint(w.pl.execution) == last);
+    (void)post("rename", "ca", "{\"name\":\"other\"}");
+    ANOTHER();
+    (void)post("update", "other", "{\"restart\":{\"name\":\"on-failure\"}}");
+    ANOTHER();
+    (void)post("pause", "other", NULL);
+    assert_true(fake_answer(c, "/v1/freeze", NULL, "{}"));
+    ANOTHER();
+    (void)post("unpause", "other", NULL);
+    assert_true(fake_answer(c, "/v1/freeze", NULL, "{}"));
+    ANOTHER();
+    c->rec.health.status = PL_HEALTH_HEALTHY;
+    ANOTHER();
+    (void)post("stop", "other", "{}");
+    ANOTHER();
+    end(c, 3);
+    ANOTHER();
+    struct rpc_stream *st = remove_by_force("other");
+    until(st->answer != NULL);
+    ANOTHER();
+#undef ANOTHER
+}
+
 static void test_what_is_removed_at_its_end_has_no_policy(void **state)
 {
     (void)state;
@@ -1468,6 +1504,7 @@ int main(void)
         FLOW(test_what_is_down_at_startup),
         FLOW(test_a_stop_that_was_asked_for_is_remembered),
         FLOW(test_a_policy_can_be_changed),
+        FLOW(test_a_list_has_another_fingerprint_after_each_change),
         FLOW(test_bounds_are_on_record_once_the_guest_has_them),
         FLOW(test_bounds_that_cannot_be_change_nothing),
         FLOW(test_bounds_meet_the_end_of_the_run),
