@@ -14,7 +14,12 @@
 #include "lib/base/str.h"
 #include "tether/tether.h"
 
-#define CHUNK_BYTES (64u << 10)
+/* Each hand-over between two processors costs more than the copying itself where the machine is emulated, so
+ * the pipes are deep and the parts large. */
+#define PIPE_BYTES (1u << 20)
+#define CHUNK_BYTES (128u << 10)
+#define BATCH_BYTES                                                                                \
+    (64u << 10)             /* gathered for the process; below half a window, or it stands still */
 #define COMPLAINT_MAX 4096u /* bytes kept of what the process says on stderr */
 
 enum {
@@ -107,7 +112,7 @@ static void finish_if_over(struct copy *c)
 /* True when there may be more at once. */
 static bool pass_on(struct copy *c)
 {
-    uint8_t data[CHUNK_BYTES];
+    static uint8_t data[CHUNK_BYTES]; /* on the stack it would be cleared each time */
     ssize_t n = read(c->fd[OUT], data, sizeof(data));
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return errno == EINTR;
@@ -164,9 +169,14 @@ static void on_complaints_ready(struct tether_watch *w, uint32_t events)
 
 /* ---- to the process ------------------------------------------------------------------------------- */
 
+static bool is_worth_writing(const struct copy *c)
+{
+    return c->pending.len >= BATCH_BYTES || (c->has_ended && c->pending.len > 0);
+}
+
 static void pump(struct copy *c)
 {
-    while (c->fd[IN] >= 0 && c->pending.len > 0) {
+    while (c->fd[IN] >= 0 && is_worth_writing(c)) {
         ssize_t n = write(c->fd[IN], c->pending.data, c->pending.len);
         if (n < 0 && errno == EINTR)
             continue;
@@ -185,16 +195,16 @@ static void pump(struct copy *c)
     if (c->pending.len == 0 && c->has_ended)
         close_pipe(c, IN);
     else
-        (void)tether_loop_change(&c->t->loop, &c->watch[IN], c->pending.len > 0 ? EPOLLOUT : 0);
+        (void)tether_loop_change(&c->t->loop, &c->watch[IN], is_worth_writing(c) ? EPOLLOUT : 0);
 }
 
 static void on_in_ready(struct tether_watch *w, uint32_t events)
 {
     struct copy *c = container_of(w, struct copy, watch[IN]);
-    if (c->pending.len > 0)
-        pump(c);
-    else if (events & (EPOLLERR | EPOLLHUP))
+    if (events & (EPOLLERR | EPOLLHUP)) /* it takes no more; its end says why */
         close_pipe(c, IN);
+    else
+        pump(c);
 }
 
 static void on_data(struct rpc_stream *st, const uint8_t *data, size_t len, void *arg)
@@ -242,6 +252,8 @@ static int make_pipes(struct copy *c, int theirs[PIPES], struct vic_err *err)
             return vic_fail_errno(err, errno, "pipe");
         c->fd[i] = i == IN ? fd[1] : fd[0];
         theirs[i] = i == IN ? fd[0] : fd[1];
+        if (i != COMPLAINTS)
+            (void)fcntl(c->fd[i], F_SETPIPE_SZ, PIPE_BYTES); /* as it is, it is only slower */
         if (fcntl(c->fd[i], F_SETFL, O_NONBLOCK) < 0 ||
             tether_loop_add(&c->t->loop, &c->watch[i], c->fd[i], i == IN ? 0 : EPOLLIN) < 0)
             return vic_fail_errno(err, errno, "watch a pipe");

@@ -12,7 +12,7 @@
 #include "lib/base/file.h"
 #include "tether/copy.h"
 
-#define BUFFER_BYTES (64u << 10)
+#define BUFFER_BYTES (256u << 10)
 #define RESTORED                                                                                   \
     (ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_XATTR)
 

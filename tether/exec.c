@@ -96,7 +96,7 @@ static void send_record(struct tether_exec *e, enum vic_record_type type, const 
 static void read_source(struct exec_source *s)
 {
     struct tether_exec *e = s->exec;
-    uint8_t data[TETHER_CHUNK_MAX];
+    static uint8_t data[TETHER_CHUNK_MAX]; /* on the stack it would be cleared each time */
     do {
         if (!has_room(e)) {
             tether_loop_remove(&e->tether->loop, &s->watch);

@@ -53,20 +53,34 @@ static void feed(struct tether_port *p, const uint8_t *data, size_t len)
     }
 }
 
+/* Fills data as far as there are bytes now: the driver gives a page at a time, and each part that is handed on
+ * has its cost.  0 when there is no more for now, -1 when the host's end was closed, 1 when data is full. */
+static int gather(int fd, uint8_t *data, size_t cap, size_t *ret_len)
+{
+    for (*ret_len = 0; *ret_len < cap;) {
+        ssize_t n = read(fd, data + *ret_len, cap - *ret_len);
+        if (n > 0)
+            *ret_len += (size_t)n;
+        else if (n < 0 && errno == EAGAIN)
+            return 0;
+        else if (n == 0 || errno != EINTR)
+            return -1;
+    }
+    return 1;
+}
+
 /* 0 when there is no more for now, -1 when the host's end was closed. */
 static int read_all(struct tether_port *p)
 {
-    uint8_t data[TETHER_PORT_CHUNK];
     for (;;) {
-        ssize_t n = read(p->fd, data, sizeof(data));
-        if (n > 0) {
-            feed(p, data, (size_t)n);
+        size_t len;
+        int r = gather(p->fd, p->in, sizeof(p->in), &len);
+        if (len > 0) {
+            feed(p, p->in, len);
             tether_port_flush(p);
-        } else if (n < 0 && errno == EAGAIN) {
-            return 0;
-        } else if (n == 0 || errno != EINTR) {
-            return -1;
         }
+        if (r <= 0)
+            return r;
     }
 }
 

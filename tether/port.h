@@ -16,7 +16,8 @@
 #include "lib/rpc/sync.h"
 #include "tether/loop.h"
 
-#define TETHER_PORT_CHUNK (32u << 10)
+#define TETHER_PORT_CHUNK (32u << 10) /* what one write takes */
+#define TETHER_PORT_GATHER (64u << 10)
 
 struct tether_port {
     struct tether_loop *loop; /* borrowed */
@@ -27,8 +28,9 @@ struct tether_port {
     void (*on_hangup)(void *arg);
     void *arg;
     struct rpc_sync sync;
-    struct rpc_session *session; /* owned; NULL while a sync line is awaited */
-    struct vic_buf echo;         /* owned; goes out before the session's bytes */
+    struct rpc_session *session;    /* owned; NULL while a sync line is awaited */
+    struct vic_buf echo;            /* owned; goes out before the session's bytes */
+    uint8_t in[TETHER_PORT_GATHER]; /* not on the stack, where it would be cleared each time */
     uint8_t out[TETHER_PORT_CHUNK];
     size_t out_start;
     size_t out_len;
