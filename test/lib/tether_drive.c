@@ -177,19 +177,31 @@ static void on_upload_close(struct rpc_stream *st, const struct vic_err *err, vo
     on_answer(err, NULL, &((struct upload *)arg)->answer);
 }
 
-int tether_drive_upload(struct tether_drive *d, const char *path, const void *data, size_t len,
-                        struct vic_err *err)
+static int upload(struct tether_drive *d, const char *method, const char *path, const void *data,
+                  size_t len, struct vic_err *err)
 {
     static const struct rpc_stream_events events = {
         .on_data = on_upload_data, .on_drain = send_more, .on_close = on_upload_close};
     struct upload u = {.data = data, .left = len};
     struct rpc_stream *st;
-    int r = rpc_open(d->session, "POST", path, &events, &u, &st, err);
+    int r = rpc_open(d->session, method, path, &events, &u, &st, err);
     if (r < 0)
         return r;
     send_more(st, &u);
     r = pump(d, &u.answer.is_done, err);
     return r < 0 ? r : finish(&u.answer, NULL, err);
+}
+
+int tether_drive_upload(struct tether_drive *d, const char *path, const void *data, size_t len,
+                        struct vic_err *err)
+{
+    return upload(d, "POST", path, data, len, err);
+}
+
+int tether_drive_put(struct tether_drive *d, const char *path, const void *data, size_t len,
+                     struct vic_err *err)
+{
+    return upload(d, "PUT", path, data, len, err);
 }
 
 int tether_drive_stdin(struct tether_drive *d, const void *data, size_t len, bool with_close,

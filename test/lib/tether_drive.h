@@ -25,6 +25,8 @@ int tether_drive_stdin(struct tether_drive *d, const void *data, size_t len, boo
 /* The same to any path that takes a stream. */
 int tether_drive_upload(struct tether_drive *d, const char *path, const void *data, size_t len,
                         struct vic_err *err);
+int tether_drive_put(struct tether_drive *d, const char *path, const void *data, size_t len,
+                     struct vic_err *err);
 /* GET path, a stream of records, to its end: appends and sets as below. */
 int tether_drive_records(struct tether_drive *d, const char *path, struct vic_buf *out,
                          struct vic_buf *err_out, cJSON **ret_exit, struct vic_err *err);

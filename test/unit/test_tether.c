@@ -80,7 +80,9 @@ static _Noreturn void be_tether(int rpc_fd)
 {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves none behind */
     auto_free char *state = vic_xasprintf("%s/state", dir);
+    auto_free char *copier = vic_xasprintf("%s/bin/copier", root);
     struct tether_machine machine = {.root = root,
+                                     .copier = copier,
                                      .state_dir = state,
                                      .nofile = NOFILE,
                                      .cgroup_fd = -1,
@@ -407,6 +409,37 @@ static void test_large_output_and_input(void **state)
     end_run(&run);
     assert_int_equal(run.out.len, len);
     assert_memory_equal(run.out.data, data, len);
+    release(&run);
+}
+
+/* The bytes to the process go in batches: the last ones are fewer, and so may be all. */
+static void test_a_copy_reaches_its_process_whole(void **state)
+{
+    (void)state;
+    skip_unless_root();
+    static const size_t lengths[] = {0, 1, 65535, 65536, (256u << 10) + 1, (3u << 20) + 7};
+    struct run run;
+    struct vic_err err = {0};
+    auto_free char *data = vic_xalloc(4u << 20);
+    for (size_t i = 0; i < 4u << 20; i++)
+        data[i] = (char)(i * 2654435761u >> 13);
+    auto_free char *path = vic_xasprintf("%s/copied", root);
+    begin(&run);
+    configure(&run);
+    for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+        auto_free char *copied = NULL;
+        size_t len = 0;
+        if (tether_drive_put(&run.drive, "/v1/copy?path=/copied", data, lengths[i], &err) < 0)
+            fail_msg("%zu bytes: %s", lengths[i], err.message);
+        assert_int_equal(vic_file_read(path, 8u << 20, &copied, &len, &err), 0);
+        assert_int_equal(len, lengths[i]);
+        assert_memory_equal(copied, data, len);
+    }
+    assert_true(tether_drive_put(&run.drive, "/v1/copy?path=/refused", data, 3u << 20, &err) < 0);
+    assert_int_equal(err.kind, VIC_ERR_FORBIDDEN);
+    assert_string_equal(err.message, "not this one");
+    call(&run, "/v1/start", "{\"args\":[\"true\"]}");
+    end_run(&run);
     release(&run);
 }
 
@@ -950,6 +983,13 @@ static int make_root(void **state)
                0644);
     write_file("/etc/group", "root:x:0:\nwheel:x:10:root\napp:x:1000:\nstaff:x:50:app\n", 0644);
     write_file("/bin/badformat", "\1\2\3 no program\n", 0755);
+    write_file(
+        "/bin/copier",
+        "#!" BUSYBOX " sh\n"
+        "[ $3 != /refused ] || { echo '{\"kind\":\"forbidden\",\"message\":\"not this one\"}' >&2; "
+        "exit 1; }\n"
+        "exec " BUSYBOX " cat >$1$3\n",
+        0755);
     write_file("/bin/nointerp", "#!/no/such/shell\n", 0755);
     /* As systemd leaves it: a link to where nothing is. */
     auto_free char *resolv = vic_xasprintf("%s/etc/resolv.conf", root);
@@ -974,6 +1014,7 @@ int main(void)
         cmocka_unit_test(test_every_exit_code_and_signal),
         cmocka_unit_test(test_what_cannot_start),
         cmocka_unit_test(test_large_output_and_input),
+        cmocka_unit_test(test_a_copy_reaches_its_process_whole),
         cmocka_unit_test(test_stdin_that_nobody_reads),
         cmocka_unit_test(test_terminal),
         cmocka_unit_test(test_an_end_with_nobody_there_is_padded),
