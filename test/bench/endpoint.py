@@ -1,5 +1,6 @@
-"""The smallest HTTP that the benches need: a GET on a unix socket, and an endpoint that has its answers ready."""
+"""The smallest HTTP that the benches need: requests on a unix socket, and an endpoint that has its answers ready."""
 
+import json
 import re
 import socket
 import threading
@@ -38,6 +39,34 @@ def get(s, path):
     if not head.startswith(b"HTTP/1.1 200 "):
         raise OSError(f"GET {path}: {head[:80]!r}")
     return body
+
+
+def read_chunks(s, data):
+    """A chunked body, of which data has come already."""
+    body = b""
+    while True:
+        while b"\r\n" not in data:
+            data += s.recv(65536)
+        size, data = data.split(b"\r\n", 1)
+        length = int(size, 16)
+        while len(data) < length + 2:
+            more = s.recv(65536)
+            if not more:
+                raise OSError("the answer was cut short")
+            data += more
+        body, data = body + data[:length], data[length + 2:]
+        if length == 0:
+            return body
+
+
+def post(s, path, doc):
+    body = json.dumps(doc).encode()
+    s.sendall(f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+              f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    head, answer = read_message(s)
+    if not head.startswith(b"HTTP/1.1 20"):
+        raise OSError(f"POST {path}: {head[:80]!r} {answer!r}")
+    return read_chunks(s, answer) if b"chunked" in head.lower() else answer
 
 
 class Replay:
