@@ -13,13 +13,15 @@
  *        "default_cpus","datastore","containers":{"total","running","paused","stopped"},"images",
  *        "unreadable":[ids of containers whose records cannot be read: all of them is kept, none is served]}
  *  GET  /v1/events?since_ns=N&until_ns=N&follow=0|1      stream of lines, one document each, in order:
- *        {"seq","time_ns","type":"container"|"image"|"network","action","id","attributes":{string:string}}
- *        Without since_ns only what happens from now on.  With until_ns in the past it ends by itself.
+ *        {"seq","time_ns","type":"container"|"image"|"network"|"volume"|"builder","action","id","attributes":{string:string}}
+ *        Without since_ns and until_ns only what happens from now on.  With until_ns it ends by itself.
  *        Container actions: create start die stop kill restart update rename destroy resize attach detach oom
- *        health_status pause unpause archive-path extract-to-dir export exec_create exec_start exec_detach exec_die
- *        (die: attributes exit_code; kill: signal; rename: old_name; health_status: health;
+ *        health_status pause unpause top archive-path extract-to-dir export exec_create exec_start exec_detach exec_die
+ *        (die: attributes exit_code, duration_s; kill: signal; rename: old_name; resize: height, width; health_status: health_status;
  *        exec_*: exec_id, and exec_command or, of exec_die, exit_code).  Image: pull tag untag delete.
+ *        Network: connect disconnect (container, name, type) with the start and the end of a run.
  *        attributes hold the object's event_attributes, and for containers name.
+ *  POST /v1/events {"type","action":"prune","attributes":{string:string}}   a personality has pruned; id is "".
  *
  *  CONTAINERS
  *  POST /v1/containers   {"name","image"(id),"spec":SPEC,"annotations":{string:string},

@@ -15,10 +15,12 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/json/json.h"
+#include "portlayer/execution/spec.h"
 
 #define GENERATION_MAX (2u << 20) /* bytes; there are two: some ten thousand events */
 #define BACKLOG_MAX (8u << 20)    /* a follower this far behind is dropped */
 #define FEED_CHUNK (64u << 10)
+#define NOTE_MAX 4096 /* bytes of its attributes */
 
 struct pl_events {
     uv_loop_t *loop;
@@ -293,7 +295,7 @@ static void handle_events(struct rpc_stream *st, void *arg)
     rpc_stream_set_events(st, &events, f);
     rpc_reply_begin(st);
     struct replay replay = {.f = f, .since_ns = since_ns};
-    if (has_since || (has_until && !follow)) {
+    if (has_since || has_until) {
         each_line(e->old_path, replay_line, &replay);
         each_line(e->path, replay_line, &replay);
     }
@@ -304,7 +306,37 @@ static void handle_events(struct rpc_stream *st, void *arg)
     feed(f);
 }
 
+/* What a personality has done as a whole, over objects of which each has told. */
+static void handle_note(struct rpc_stream *st, void *arg)
+{
+    static const char *const members[] = {"type", "action", "attributes"};
+    static const char *const types[] = {"container", "image", "network", "volume", "builder"};
+    const cJSON *doc = rpc_stream_json(st);
+    const char *type = NULL;
+    const char *action = NULL;
+    struct pl *pl = arg;
+    struct vic_err err = {0};
+    size_t i = 0;
+    int r = pl_check_members(doc, NULL, members, ARRAY_SIZE(members), &err);
+    if (r == 0 && (r = json_need_str(doc, "", "type", &type, &err)) == 0 &&
+        (r = json_need_str(doc, "", "action", &action, &err)) == 0)
+        r = pl_check_string_map(json_member(doc, "attributes"), "attributes", NOTE_MAX, &err);
+    while (r == 0 && i < ARRAY_SIZE(types) && !vic_str_eq(types[i], type))
+        i++;
+    if (r == 0 && i == ARRAY_SIZE(types))
+        r = vic_fail(&err, VIC_ERR_INVALID, 0, "type: unknown '%.40s'", type);
+    if (r == 0 && !vic_str_eq(action, "prune"))
+        r = vic_fail(&err, VIC_ERR_INVALID, 0, "action: only prune");
+    if (r < 0) {
+        rpc_reply_error(st, &err);
+        return;
+    }
+    pl_events_emit(pl->events, type, action, "", json_member(doc, "attributes"), NULL);
+    rpc_reply_json(st, json_new_obj());
+}
+
 const struct rpc_route pl_events_routes[] = {
+    {"POST", "/v1/events", RPC_BODY_NONE_OR_JSON, handle_note},
     {"GET", "/v1/events", RPC_BODY_NONE_OR_JSON, handle_events},
 };
 const size_t pl_events_n_routes = ARRAY_SIZE(pl_events_routes);

@@ -29,24 +29,31 @@ struct events {
 
 /* ---- one event -------------------------------------------------------------------------------------------- */
 
-/* Attributes under Docker's names. */
+/* Attributes under Docker's names; what a label is called stays. */
 static cJSON *attributes_json(const cJSON *event)
 {
     static const struct {
+        const char *action; /* how it begins */
         const char *ours;
         const char *docker;
-    } names[] = {{"exit_code", "exitCode"}, {"old_name", "oldName"}, {"exec_id", "execID"}};
+    } names[] = {{"die", "exit_code", "exitCode"},
+                 {"die", "duration_s", "execDuration"},
+                 {"exec_die", "exit_code", "exitCode"},
+                 {"exec_", "exec_id", "execID"},
+                 {"rename", "old_name", "oldName"}};
+    const char *action = json_str(event, "action", "");
     cJSON *out = json_new_obj();
     const cJSON *a;
     cJSON_ArrayForEach(a, json_member(event, "attributes"))
     {
         const char *name = a->string;
         for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-            if (strcmp(names[i].ours, name) == 0)
+            if (strcmp(names[i].ours, a->string) == 0 &&
+                vic_str_starts_with(action, names[i].action))
                 name = names[i].docker;
         if (!cJSON_IsString(a))
             continue;
-        if (strcmp(name, "oldName") == 0)
+        if (strcmp(action, "rename") == 0 && strcmp(name, "oldName") == 0)
             json_addf(out, name, "/%s", a->valuestring);
         else
             json_add_str(out, name, a->valuestring);
@@ -61,7 +68,7 @@ static const struct {
 } told_with_action[] = {
     {"exec_create", "exec_command"},
     {"exec_start", "exec_command"},
-    {"health_status", "health"},
+    {"health_status", "health_status"},
 };
 
 static char *action_of(const cJSON *event, cJSON *attributes)
@@ -103,8 +110,9 @@ cJSON *docker_event_json(const cJSON *event)
         name_image(attributes);
     if (is_image || strcmp(type, "container") == 0) { /* what clients before API 1.22 read */
         json_add_str(out, "status", action);
-        json_add_str(out, "id", id);
-        if (!is_image)
+        if (id[0]) /* a prune has none */
+            json_add_str(out, "id", id);
+        if (!is_image && id[0])
             json_add_str(out, "from", json_str(attributes, "image", ""));
     }
     json_add_str(out, "Type", type);
@@ -235,18 +243,31 @@ static void on_free(void *arg)
     free(e);
 }
 
-static int add_time(struct vic_buf *path, const struct docker_req *r, const char *name,
+static int add_time(struct vic_buf *path, const char *name, const char *text, int64_t *ret_ns,
                     struct vic_err *err)
 {
-    const char *text = docker_req_query_or(r, name, "");
-    int64_t ns = 0;
     if (text[0] == '\0')
         return 0;
-    if (docker_text_to_ns(text, &ns) < 0)
+    if (docker_text_to_ns(text, ret_ns) < 0)
         return vic_fail(err, VIC_ERR_INVALID, 0,
                         "strconv.ParseInt: parsing \"%.100s\": invalid syntax", text);
-    vic_buf_addf(path, "&%s_ns=%" PRId64, name, ns < 0 ? 0 : ns);
+    vic_buf_addf(path, "&%s_ns=%" PRId64, name, *ret_ns < 0 ? 0 : *ret_ns);
     return 0;
+}
+
+static int add_times(struct vic_buf *path, const struct docker_req *r, struct vic_err *err)
+{
+    const char *since = docker_req_query_or(r, "since", "");
+    const char *until = docker_req_query_or(r, "until", "");
+    int64_t since_ns = 0;
+    int64_t until_ns = 0;
+    int res = add_time(path, "since", since, &since_ns, err);
+    if (res >= 0)
+        res = add_time(path, "until", until, &until_ns, err);
+    if (res >= 0 && until[0] && until_ns < since_ns)
+        res = vic_fail(err, VIC_ERR_INVALID, 0,
+                       "`since` time (%.100s) cannot be after `until` time (%.100s)", since, until);
+    return res;
 }
 
 void docker_system_events(struct docker_req *r)
@@ -258,7 +279,7 @@ void docker_system_events(struct docker_req *r)
     struct vic_err err;
     vic_buf_add_str(&path, "/v1/events?follow=1");
     if (docker_filters_parse(docker_req_query(r, "filters"), known_filters, &filters, &err) < 0 ||
-        add_time(&path, r, "since", &err) < 0 || add_time(&path, r, "until", &err) < 0) {
+        add_times(&path, r, &err) < 0) {
         docker_reply_error(r, &err);
         return;
     }

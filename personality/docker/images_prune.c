@@ -33,10 +33,11 @@ static void on_counted(struct docker_req *r, const struct vic_err *err, const cJ
 {
     struct prune *p = arg;
     int64_t left = err ? p->bytes : json_i64(doc, "layers_size", p->bytes);
+    int64_t reclaimed = left < p->bytes ? p->bytes - left : 0;
     cJSON *out = json_new_obj();
     json_add(out, "ImagesDeleted", p->deleted->child ? TAKE_PTR(p->deleted) : cJSON_CreateNull());
-    json_add_i64(out, "SpaceReclaimed", left < p->bytes ? p->bytes - left : 0);
-    docker_reply_json(r, DOCKER_OK, out);
+    json_add_i64(out, "SpaceReclaimed", reclaimed);
+    docker_prune_end(r, "image", reclaimed, out);
     prune_free(p);
 }
 

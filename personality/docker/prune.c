@@ -1,6 +1,7 @@
 /* POST /containers/prune, and the prunes that find nothing here. */
 #include "personality/docker/prune.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "lib/base/alloc.h"
@@ -36,6 +37,24 @@ bool docker_prune_is_within(const struct docker_prune_bounds *b, int64_t created
            docker_filters_match_no_kv(&b->filters, "label!", labels);
 }
 
+/* ---- the end ------------------------------------------------------------------------------------------------ */
+
+static void on_noted(struct docker_req *r, const struct vic_err *err, const cJSON *doc, void *arg)
+{
+    (void)err; /* it is done, whoever hears of it */
+    (void)doc;
+    docker_reply_json(r, DOCKER_OK, arg);
+}
+
+void docker_prune_end(struct docker_req *r, const char *type, int64_t reclaimed, cJSON *take_out)
+{
+    cJSON *event = json_new_obj();
+    json_add_str(event, "type", type);
+    json_add_str(event, "action", "prune");
+    json_addf(json_add_obj(event, "attributes"), "reclaimed", "%" PRId64, reclaimed);
+    docker_intent(r, "POST", "/v1/events", event, on_noted, take_out);
+}
+
 /* ---- containers ------------------------------------------------------------------------------------------- */
 
 struct prune {
@@ -51,7 +70,7 @@ static void prune_end(struct docker_req *r, struct prune *p)
     json_add(out, "ContainersDeleted",
              p->deleted->child ? TAKE_PTR(p->deleted) : cJSON_CreateNull());
     json_add_i64(out, "SpaceReclaimed", p->reclaimed);
-    docker_reply_json(r, DOCKER_OK, out);
+    docker_prune_end(r, "container", p->reclaimed, out);
     cJSON_Delete(p->victims);
     cJSON_Delete(p->deleted);
     free(p);
@@ -135,8 +154,8 @@ void docker_container_prune(struct docker_req *r)
 
 /* ---- what is never there ------------------------------------------------------------------------------------ */
 
-static void reply_nothing(struct docker_req *r, const char *const *known, const char *member,
-                          bool with_space)
+static void reply_nothing(struct docker_req *r, const char *const *known, const char *type,
+                          const char *member, bool with_space)
 {
     struct vic_err err;
     struct docker_prune_bounds b = {0};
@@ -147,7 +166,7 @@ static void reply_nothing(struct docker_req *r, const char *const *known, const 
         json_add_null(out, member);
         if (with_space)
             json_add_i64(out, "SpaceReclaimed", 0);
-        docker_reply_json(r, DOCKER_OK, out);
+        docker_prune_end(r, type, 0, out);
     }
     docker_filters_release(&b.filters);
 }
@@ -155,18 +174,18 @@ static void reply_nothing(struct docker_req *r, const char *const *known, const 
 /* The networks here are Docker's predefined ones, which are never pruned. */
 void docker_network_prune(struct docker_req *r)
 {
-    reply_nothing(r, known_filters, "NetworksDeleted", false);
+    reply_nothing(r, known_filters, "network", "NetworksDeleted", false);
 }
 
 void docker_volume_prune(struct docker_req *r)
 {
     static const char *const known[] = {"all", "label", "label!", NULL};
-    reply_nothing(r, known, "VolumesDeleted", true);
+    reply_nothing(r, known, "volume", "VolumesDeleted", true);
 }
 
 void docker_build_prune(struct docker_req *r)
 {
     static const char *const known[] = {"description", "id",   "inuse", "parent", "private",
                                         "shared",      "type", "until", NULL};
-    reply_nothing(r, known, "CachesDeleted", true);
+    reply_nothing(r, known, "builder", "CachesDeleted", true);
 }

@@ -16,3 +16,6 @@ int docker_prune_parse(const struct docker_req *r, const char *const *known,
 /* Old enough, with the labels that were asked for and without those that were not. */
 bool docker_prune_is_within(const struct docker_prune_bounds *b, int64_t created_ns,
                             const cJSON *labels);
+
+/* Tells of the prune of that type of objects; then answers with out, which it takes. */
+void docker_prune_end(struct docker_req *r, const char *type, int64_t reclaimed, cJSON *take_out);

@@ -212,8 +212,12 @@ static void on_resized(const struct vic_err *err, const cJSON *doc, void *arg)
 {
     (void)doc;
     struct pl_request *req = arg;
-    if (!err)
-        pl_container_emit(req->c, "resize", NULL, NULL);
+    if (!err) {
+        cJSON *attributes = json_new_obj();
+        json_addf(attributes, "height", "%u", req->height);
+        json_addf(attributes, "width", "%u", req->width);
+        pl_container_emit_with(req->c, "resize", attributes);
+    }
     pl_request_reply(req, err);
 }
 
@@ -242,6 +246,8 @@ static void handle_resize(struct rpc_stream *st, void *arg)
     json_add_i64(body, "width", width);
     json_add_i64(body, "height", height);
     struct pl_request *req = pl_request_new(c, st, PL_EV_SIGNAL);
+    req->width = width;
+    req->height = height;
     if (pl_channel_call(c->channel, "POST", "/v1/resize", body, on_resized, req, &err) < 0)
         pl_request_reply(req, &err);
 }

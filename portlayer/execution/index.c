@@ -159,6 +159,18 @@ void pl_container_emit_with(struct pl_container *c, const char *action, cJSON *t
                    extra);
 }
 
+void pl_container_emit_networks(struct pl_container *c, const char *action)
+{
+    for (size_t i = 0; i < c->rec.n_endpoints; i++) {
+        const struct pl_endpoint *e = &c->rec.endpoints[i];
+        auto_json cJSON *attributes = json_new_obj();
+        json_add_str(attributes, "container", c->rec.id);
+        json_add_str(attributes, "name", e->network);
+        json_add_str(attributes, "type", "bridge");
+        pl_events_emit(c->x->pl->events, "network", action, e->network_id, attributes, NULL);
+    }
+}
+
 struct save {
     struct pl_container *c;
     char *path;

@@ -123,6 +123,8 @@ char *pl_container_socket_path(const struct pl_container *c);
 void pl_container_emit(struct pl_container *c, const char *action, const char *member,
                        const char *value); /* member may be NULL */
 void pl_container_emit_with(struct pl_container *c, const char *action, cJSON *take_attributes);
+/* connect or disconnect: of each network it is on. */
+void pl_container_emit_networks(struct pl_container *c, const char *action);
 void pl_container_save(struct pl_container *c); /* queues the record as it is now */
 void pl_container_deadline(struct pl_container *c, uint64_t ms, void (*fn)(struct pl_container *));
 /* Unless an earlier one is running. */

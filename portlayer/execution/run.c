@@ -1,4 +1,5 @@
 /* A run from its start to its end: signals, stop, kill, and how the end is learnt and booked. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -215,6 +216,19 @@ static void book(struct pl_container *c, int code_without_record)
         rec->finished_ns = c->exit.wall_ns;
 }
 
+static void tell_end(struct pl_container *c)
+{
+    const struct pl_record *rec = &c->rec;
+    int64_t ns = rec->finished_ns - rec->started_ns;
+    cJSON *attributes = json_new_obj();
+    json_addf(attributes, "exit_code", "%d", rec->exit_code);
+    json_addf(attributes, "duration_s", "%" PRId64, ns > 0 ? ns / VIC_NS_PER_S : 0);
+    if (rec->oom_killed)
+        pl_container_emit(c, "oom", NULL, NULL);
+    pl_container_emit_with(c, "die", attributes);
+    pl_container_emit_networks(c, "disconnect");
+}
+
 void pl_run_over(struct pl_container *c, int exit_code)
 {
     if (c->rec.state == PL_STARTING && (c->has_exit || c->rec.started_ns == 0)) {
@@ -229,7 +243,6 @@ void pl_run_over(struct pl_container *c, int exit_code)
         (void)pl_container_apply(c, c->rec.started_ns ? PL_EV_FAILED : PL_EV_FAILED_FIRST);
     else if (pl_container_apply(c, PL_EV_ENDED) != PL_DO_FINISH)
         return;
-    char code[16];
     if (was_starting) {
         c->rec.exit_code = PL_CODE_NOT_STARTED;
         (void)snprintf(c->rec.error, sizeof(c->rec.error), "the start was interrupted");
@@ -245,11 +258,8 @@ void pl_run_over(struct pl_container *c, int exit_code)
     pl_run_network_down(c);
     pl_container_save(c);
     pl_storage_hold(c->x->pl->storage, c->rec.id, c->rec.image, c->rec.chain_id, false);
-    (void)snprintf(code, sizeof(code), "%d", c->rec.exit_code);
-    if (!was_starting && c->rec.oom_killed)
-        pl_container_emit(c, "oom", NULL, NULL);
     if (!was_starting)
-        pl_container_emit(c, "die", "exit_code", code);
+        tell_end(c);
     if (c->is_stop_asked)
         pl_container_emit(c, "stop", NULL, NULL);
     pl_attach_run_ends(c);
@@ -417,6 +427,7 @@ static void on_hello(const struct vic_err *err, const cJSON *doc, void *arg)
                 c->rec.exit_code = 0;
                 (void)pl_container_apply(c, PL_EV_STARTED);
                 pl_container_no_deadline(c);
+                pl_container_emit_networks(c, "connect");
                 pl_container_emit(c, "start", NULL, NULL);
                 pl_container_save(c);
             }

@@ -271,6 +271,7 @@ static void on_started(const struct vic_err *err, const cJSON *doc, void *arg)
     c->rec.exit_code = 0;
     c->start = NULL;
     s->is_over = true;
+    pl_container_emit_networks(c, "connect");
     pl_container_emit(c, "start", NULL, NULL);
     pl_container_save(c);
     pl_probe_run_begins(c);

@@ -52,7 +52,7 @@ static void note(struct pl_probe *p, int exit_code, char *take_output)
     if (!pl_health_note(&rec->health, &rec->spec.health, rec->started_ns, &result))
         return;
     pl_container_save(c);
-    pl_container_emit(c, "health_status", "health", pl_health_to_string(rec->health.status));
+    pl_container_emit(c, "health_status", "health_status", pl_health_to_string(rec->health.status));
 }
 
 static void on_output(const void *data, size_t len, void *arg)

@@ -14,6 +14,8 @@ static void on_answer(const struct vic_err *err, const cJSON *doc, void *arg)
         (void)vic_fail(&mine, VIC_ERR_INTERNAL, 0, "the guest's list of processes is none");
         err = &mine;
     }
+    if (!err)
+        pl_container_emit(req->c, "top", NULL, NULL);
     if (!err && req->stream) {
         struct rpc_stream *st = TAKE_PTR(req->stream);
         rpc_stream_set_events(st, &none, NULL);

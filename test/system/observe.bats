@@ -62,6 +62,7 @@ names() { dk ps -a --filter "name=obs-" --format '{{.Names}}' "$@" | sort | xarg
 }
 
 @test "prune removes what does not run, is old enough and has the labels" {
+    since=$(date +%s.%N)
     dk create --name obs-kept --label prune=obs --label keep=1 busybox true
     gone=$(dk create --name obs-gone --label prune=obs busybox true)
     dk run -d --name obs-runs --label prune=obs busybox sleep 600
@@ -77,6 +78,9 @@ names() { dk ps -a --filter "name=obs-" --format '{{.Names}}' "$@" | sort | xarg
     for kind in network volume builder; do
         dk "$kind" prune -f
     done
+    run -0 dk events --since "$since" --until "$(($(date +%s) + 1))" --filter event=prune \
+        --format '{{.Type}} {{.Actor.ID}}{{if .Actor.Attributes.reclaimed}}told{{end}}'
+    equal "container told,container told,network told,volume told,builder told" "$(paste -sd, <<<"$output")"
 }
 
 @test "image prune removes what has no tag, or what no container uses and the filters name" {
@@ -118,13 +122,22 @@ names() { dk ps -a --filter "name=obs-" --format '{{.Names}}' "$@" | sort | xarg
 
 @test "events: each once, in order, replayed for what happened while nobody listened" {
     since=$(date +%s)
-    dk run --rm --name obs-events --label l=1 busybox true
+    dk run --rm --cidfile "$BATS_TEST_TMPDIR/id" --name obs-events --label l=1 busybox true
+    id=$(<"$BATS_TEST_TMPDIR/id")
     until=$(($(date +%s) + 1))
     run -0 dk events --since "$since" --until "$until" --filter container=obs-events --format '{{.Action}}'
-    equal "create attach start die destroy" "$(xargs <<<"${output//network*/}")"
+    equal "create attach start die destroy" "$(xargs <<<"$output")"
+    run -0 dk events --since "$since" --until "$until" --filter type=network \
+        --format '{{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.type}} {{.Actor.Attributes.container}}'
+    expect "connect bridge bridge $id"$'\n'"disconnect bridge bridge $id"
+    run -0 api GET "/v1.50/events?until=$until&filters={\"container\":[\"$id\"]}" -g
+    expect '"Action":"destroy"'
+    run -0 api GET "/v1.50/events?since=2&until=1"
+    equal 400 "${lines[-1]}"
+    expect '`since` time (2) cannot be after `until` time (1)'
     run -0 dk events --since "$since" --until "$until" --filter container=obs-events --filter event=die \
-        --format '{{.Actor.Attributes.exitCode}} {{.Actor.Attributes.name}} {{.Actor.Attributes.image}} {{.Actor.Attributes.l}}'
-    equal "0 obs-events busybox 1" "$output"
+        --format '{{.Actor.Attributes.exitCode}} {{.Actor.Attributes.execDuration}} {{.Actor.Attributes.name}} {{.Actor.Attributes.image}} {{.Actor.Attributes.l}}'
+    [[ $output =~ ^0\ [0-9]+\ obs-events\ busybox\ 1$ ]]
 }
 
 @test "wait returns at the end of a run, for several containers" {

@@ -102,9 +102,13 @@ teardown() { remove_all opt-; }
     [ "$(dk exec opt-size cat /sys/fs/cgroup/pids.max)" -gt 100 ]
     run -137 dk run --name opt-oom -m 16m busybox tail /dev/zero
     equal "true 137" "$(dk inspect -f '{{.State.OOMKilled}} {{.State.ExitCode}}' opt-oom)"
-    equal "false 256000000" "$(dk inspect -f '{{.State.OOMKilled}}' opt-size) $(($(dk inspect -f '{{.HostConfig.Memory}}' opt-size) / 1048576))000000"
-    run -0 dk events --since 1 --until "$(($(date +%s) + 1))" --filter container=opt-oom --filter event=oom
-    expect "container oom"
+    equal "false 268435456" "$(dk inspect -f '{{.State.OOMKilled}} {{.HostConfig.Memory}}' opt-size)"
+    run -0 dk events --since 1 --until "$(($(date +%s) + 1))" --filter container=opt-oom --filter event=oom \
+        --filter event=die --format '{{.Action}}'
+    equal "oom die" "$(xargs <<<"$output")"
+    # A child's end counts too, and memory of the VM that runs out.
+    run -3 dk run --name opt-oom-child busybox sh -c 'tail /dev/zero; exit 3'
+    equal "true 3" "$(dk inspect -f '{{.State.OOMKilled}} {{.State.ExitCode}}' opt-oom-child)"
     equal "true true false" "$(dk info -f '{{.MemoryLimit}} {{.PidsLimit}} {{.SwapLimit}}')"
     run -0 dk run --rm -m 6m --cpuset-cpus 0 busybox cat /sys/fs/cgroup/cpuset.cpus
     expect 0

@@ -719,7 +719,14 @@ static void on_events(struct rpc_stream *st, void *arg)
     (void)watch_new(st, arg, WATCH_EVENTS, "");
 }
 
+static void on_note(struct rpc_stream *st, void *arg)
+{
+    (void)arg;
+    rpc_reply_json(st, NULL);
+}
+
 static const struct rpc_route routes[] = {
+    {"POST", "/v1/events", RPC_BODY_NONE_OR_JSON, on_note},
     {"GET", "/v1/info", RPC_BODY_NONE_OR_JSON, on_info},
     {"GET", "/v1/events", RPC_BODY_NONE_OR_JSON, on_events},
     {"GET", "/v1/images", RPC_BODY_NONE_OR_JSON, on_images},

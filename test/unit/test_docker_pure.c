@@ -643,6 +643,55 @@ static void test_events(void **state)
     }
 }
 
+static void test_events_of_health_prunes_and_labels(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"event", NULL};
+    static const struct {
+        const char *event, *filters;
+        bool matches;
+        const char *want;
+    } rows[] = {
+        {"{\"type\":\"container\",\"action\":\"health_status\",\"id\":\"a\",\"attributes\":"
+         "{\"health_status\":\"healthy\",\"image\":\"i\"}}",
+         "{\"event\":[\"health_status\"]}", true,
+         "{\"status\":\"health_status: healthy\",\"id\":\"a\",\"from\":\"i\",\"Type\":"
+         "\"container\",\"Action\":\"health_status: healthy\",\"Actor\":{\"ID\":\"a\","
+         "\"Attributes\":{\"image\":\"i\"}},\"scope\":\"local\",\"time\":0,\"timeNano\":0}"},
+        {"{\"type\":\"container\",\"action\":\"health_status\",\"id\":\"a\",\"attributes\":"
+         "{\"health_status\":\"unhealthy\"}}",
+         "{\"event\":[\"health_status: healthy\"]}", false, NULL},
+        {"{\"type\":\"container\",\"action\":\"prune\",\"id\":\"\",\"attributes\":"
+         "{\"reclaimed\":\"7\"}}",
+         "{\"event\":[\"prune\"]}", true,
+         "{\"status\":\"prune\",\"Type\":\"container\",\"Action\":\"prune\",\"Actor\":"
+         "{\"ID\":\"\",\"Attributes\":{\"reclaimed\":\"7\"}},\"scope\":\"local\",\"time\":0,"
+         "\"timeNano\":0}"},
+        {"{\"type\":\"container\",\"action\":\"start\",\"id\":\"a\",\"attributes\":"
+         "{\"exec_id\":\"x\",\"exit_code\":\"y\",\"oldName\":\"z\"}}",
+         "{}", true,
+         "{\"status\":\"start\",\"id\":\"a\",\"from\":\"\",\"Type\":\"container\",\"Action\":"
+         "\"start\",\"Actor\":{\"ID\":\"a\",\"Attributes\":{\"exec_id\":\"x\",\"exit_code\":"
+         "\"y\",\"oldName\":\"z\"}},\"scope\":\"local\",\"time\":0,\"timeNano\":0}"},
+        {"{\"type\":\"container\",\"action\":\"die\",\"id\":\"a\",\"attributes\":"
+         "{\"exit_code\":\"1\",\"duration_s\":\"2\"}}",
+         "{}", true,
+         "{\"status\":\"die\",\"id\":\"a\",\"from\":\"\",\"Type\":\"container\",\"Action\":"
+         "\"die\",\"Actor\":{\"ID\":\"a\",\"Attributes\":{\"exitCode\":\"1\",\"execDuration\":"
+         "\"2\"}},\"scope\":\"local\",\"time\":0,\"timeNano\":0}"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        auto_filters struct docker_filters f = {0};
+        auto_json cJSON *in = cJSON_Parse(rows[i].event);
+        auto_json cJSON *event = docker_event_json(in);
+        auto_free char *text = json_print(event);
+        if (rows[i].want)
+            assert_string_equal(text, rows[i].want);
+        assert_int_equal(docker_filters_parse(rows[i].filters, names, &f, NULL), 0);
+        assert_int_equal(docker_event_matches(&f, event), rows[i].matches);
+    }
+}
+
 static void test_configuration(void **state)
 {
     (void)state;
@@ -902,6 +951,7 @@ int main(void)
         cmocka_unit_test(test_events),
         cmocka_unit_test(test_exec_documents),
         cmocka_unit_test(test_exec_events),
+        cmocka_unit_test(test_events_of_health_prunes_and_labels),
         cmocka_unit_test(test_configuration),
         cmocka_unit_test(test_keys_have_dockers_names),
     };
