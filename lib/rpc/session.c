@@ -191,13 +191,14 @@ static nghttp2_option *make_options(void)
     return o;
 }
 
+/* Not SETTINGS_NO_RFC7540_PRIORITIES: with it nghttp2 sends one stream after the other, the older first, and an
+ * answer waits for as long as a large stream has something to send.  Without it they take turns. */
 static void submit_settings(struct rpc_session *s)
 {
     const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, RPC_STREAM_WINDOW},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, RPC_HEADER_BYTES_MAX},
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, s->is_server ? RPC_STREAMS_MAX : 0},
-        {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
         {NGHTTP2_SETTINGS_ENABLE_PUSH, 0}, /* clients only: last, so that servers leave it out */
     };
     size_t n = ARRAY_SIZE(settings) - s->is_server;

@@ -270,6 +270,32 @@ static void a_stalled_reader_bounds_the_writer(void **state)
     pair_run();
 }
 
+/* Both ways a stream has much to send; a call and its answer pass by what is queued. */
+static void a_call_does_not_wait_behind_a_streams_bytes(void **state)
+{
+    (void)state;
+    struct seen seen;
+    static char bulk[RPC_HIGH_WATER];
+    pair_open("/v1/pipe", &seen);
+    (void)rpc_stream_write(seen.st, bulk, sizeof(bulk));
+    (void)rpc_stream_write(t.at_server.st, bulk, sizeof(bulk));
+    (void)pair_carry(t.client, t.server); /* a frame of each is under way */
+    (void)pair_carry(t.server, t.client);
+    auto_answer struct answer a = {0};
+    assert_int_equal(rpc_call(t.client, "GET", "/v1/echo/x", NULL, pair_on_answer, &a, NULL, NULL),
+                     0);
+    while (a.n == 0)
+        assert_true((int)pair_carry(t.client, t.server) | (int)pair_carry(t.server, t.client));
+    assert_true(rpc_stream_queued(seen.st) > sizeof(bulk) / 2);
+    assert_true(rpc_stream_queued(t.at_server.st) > sizeof(bulk) / 2);
+    pair_run();
+    assert_int_equal(seen.data.len, sizeof(bulk));
+    assert_int_equal(t.at_server.data.len, sizeof(bulk));
+    vic_buf_release(&seen.data);
+    rpc_stream_cancel(seen.st);
+    pair_run();
+}
+
 static void a_stalled_client_bounds_the_server(void **state)
 {
     (void)state;
@@ -366,6 +392,7 @@ int main(void)
         CASE(a_bad_path_of_ours_is_an_error_not_a_request),
         CASE(streams_carry_bytes_both_ways_at_every_split),
         CASE(a_stalled_reader_bounds_the_writer),
+        CASE(a_call_does_not_wait_behind_a_streams_bytes),
         CASE(a_stalled_client_bounds_the_server),
         CASE(bytes_before_the_handler_listens_wait),
         CASE(an_upload_is_answered_before_its_end),
