@@ -113,6 +113,12 @@ void pl_health_begin(struct pl_health *h, const struct pl_health_spec *s)
     h->status = s->args ? PL_HEALTH_STARTING : PL_HEALTH_NONE;
 }
 
+void pl_health_suspend(struct pl_health *h)
+{
+    if (h->status != PL_HEALTH_NONE)
+        h->status = PL_HEALTH_UNHEALTHY;
+}
+
 static void remember(struct pl_health *h, const struct pl_health_result *take_result)
 {
     if (h->n_log == PL_HEALTH_LOG_MAX) {

@@ -53,6 +53,8 @@ enum pl_health_status pl_health_from_string(const char *name); /* NONE: unknown 
 
 /* A run begins. */
 void pl_health_begin(struct pl_health *h, const struct pl_health_spec *s);
+/* It is probed no longer, or not while it is paused: what is not looked at is not healthy, as Docker has it. */
+void pl_health_suspend(struct pl_health *h);
 /* Takes what result owns.  started_ns: of the run.  True: the status is another now. */
 bool pl_health_note(struct pl_health *h, const struct pl_health_spec *s, int64_t started_ns,
                     const struct pl_health_result *take_result);

@@ -253,6 +253,7 @@ void pl_run_over(struct pl_container *c, int exit_code)
     c->pid = c->due_signal = 0;
     c->is_killed = false;
     c->is_recovering = false;
+    pl_probe_run_ends(c);
     pl_restart_after(c, was_starting ? 0 : c->rec.finished_ns - c->rec.started_ns);
     /* The network first: an end that is on record is one that needs no repair at the next start. */
     pl_run_network_down(c);
@@ -265,7 +266,6 @@ void pl_run_over(struct pl_container *c, int exit_code)
     pl_attach_run_ends(c);
     pl_logs_run_ends(c);
     pl_log_trim(c);
-    pl_probe_run_ends(c);
     pl_execs_run_ends(c);
     pl_run_release(c);
     if (was_starting)

@@ -154,10 +154,12 @@ void pl_probe_told_frozen(struct pl_container *c, bool is_frozen)
 {
     if (!c->probe)
         return;
-    if (is_frozen)
+    if (is_frozen) {
         leave(c->probe);
-    else if (!uv_is_active((uv_handle_t *)&c->probe->timer))
+        pl_health_suspend(&c->rec.health);
+    } else if (!uv_is_active((uv_handle_t *)&c->probe->timer)) {
         wait_for_next(c->probe);
+    }
 }
 
 static void on_closed(uv_handle_t *h)
@@ -171,5 +173,7 @@ void pl_probe_run_ends(struct pl_container *c)
     if (!p)
         return;
     leave(p);
+    if (!pl_state_has_vm(c->rec.state)) /* else we end, and it runs on */
+        pl_health_suspend(&c->rec.health);
     uv_close((uv_handle_t *)&p->timer, on_closed);
 }

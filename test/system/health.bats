@@ -30,10 +30,11 @@ last() { dk inspect -f '{{with .State.Health}}{{(index .Log '"$1"').ExitCode}} {
         --filter event=exec_die --format '{{.Actor.Attributes.exitCode}}' | grep -q '^1$'
 }
 
-@test "it stays what it was over a pause, and begins anew with a restart" {
+@test "without probes it is not healthy: paused, stopped; it begins anew with a start" {
     dk pause health-main
-    equal healthy "$(health health-main)"
+    equal unhealthy "$(health health-main)" # nobody looks
     dk unpause health-main
+    wait_for 60 is health-main healthy
     dk exec -u 0 health-main rm /tmp/ok
     wait_for 60 is health-main unhealthy
     dk stop -t 0 health-main

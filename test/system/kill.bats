@@ -91,6 +91,30 @@ hand_started() { [ -d /run/systemd/system ] || pgrep -x virtlogd >/dev/null; }
     equal 1000000 "$(dk logs kill-alone | wc -c)"
 }
 
+@test "output passes its limit while the port layer is dead, is within it when that is back, and stays readable" {
+    dk run -d --name kill-limit --log-opt max-size=500k busybox sh -c 'sleep 4; seq 1 400000; echo end; sleep 600'
+    file=$(echo "$SUITE"/vchs/"$VCH"/containers/"$(dk inspect -f '{{.Id}}' kill-limit)"/output.1.log)
+    kill_daemon vic-docker
+    kill_daemon vic-portlayer
+    wait_for 10 died vic-portlayer
+    written() { tail -c 4 "$file" | grep end; }
+    wait_for 60 written
+    room() { du -B1 "$file" | cut -f1; }
+    [ "$(room)" -gt 2000000 ]
+    machine start --name "$VCH"
+    bounded() { [ "$(room)" -le 550000 ]; }
+    wait_for 20 bounded
+    kept=$(dk logs kill-limit | sha256sum)
+    equal "399999 400000 end" "$(dk logs --tail 3 kill-limit | xargs)"
+    [ "$(dk logs kill-limit | wc -c)" -gt 200000 ]
+    kill_daemon vic-portlayer
+    wait_for 10 died vic-portlayer
+    machine start --name "$VCH"
+    equal "running 0" "$(state kill-limit)"
+    equal "$kept" "$(dk logs kill-limit | sha256sum)"
+    dk rm -f kill-limit
+}
+
 @test "--rm is kept by the port layer when it was dead as the container ended" {
     dk run -d --rm --name kill-rm busybox sh -c 'sleep 3'
     name=$(domain kill-rm)

@@ -60,3 +60,22 @@ ends_whole() { # LAST
     equal "b=2,X=y hello" "$(dk logs --details logs-details)"
     equal "hello" "$(dk logs logs-details)"
 }
+
+@test "who says much and is read as fast as it can be holds up no other: the quiet one's line comes while it writes" {
+    dk run -d --name logs-loud --log-opt max-size=10m busybox sh -c 'until [ -e /stop ]; do cat /bin/busybox; done'
+    dk run -d -i --name logs-quiet busybox sh -c 'while read x; do echo "got $x"; done'
+    dk logs -f logs-loud >/dev/null 3>&- &
+    loud=$!
+    dk logs -f logs-quiet >"$BATS_TEST_TMPDIR/quiet" 3>&- &
+    quiet=$!
+    wait_for 40 said_more_than 20000000
+    for word in one two three; do
+        echo "$word" | dk attach --sig-proxy=false logs-quiet >/dev/null 3>&- &
+        wait_for 20 grep -q "got $word" "$BATS_TEST_TMPDIR/quiet"
+    done
+    wait_for 20 said_more_than "$(said)"
+    kill -0 "$loud"
+    kill "$loud" "$quiet"
+}
+said() { stat -c %s "$SUITE"/vchs/*/containers/"$(dk inspect -f '{{.Id}}' logs-loud)"/output.1.log; }
+said_more_than() { [ "$(said)" -gt "$1" ]; }
