@@ -6,7 +6,7 @@ setup_file() {
     docker_cli_debian "$VCH_TOP/build/cli"
     export DOCKER=$DOCKER_DEBIAN
 }
-teardown() { remove_all old-; }
+teardown() { remove_all old-; remove_all sdk-; }
 
 @test "version negotiates 1.41" {
     run -0 dk version --format '{{.Client.APIVersion}} {{.Server.APIVersion}}'
@@ -74,4 +74,9 @@ END
     equal 304 "${lines[-1]}"
     run -0 api DELETE "/v1.50/containers/$id?v=False&link=False&force=False"
     equal 204 "${lines[-1]}"
+}
+
+@test "Docker's Python SDK does each operation on containers" {
+    run -0 timeout 300 /usr/bin/python3 -B "$BATS_TEST_DIRNAME/sdk.py" "$VIC_HOST" busybox
+    equal 12 "$(grep -c '^ok ' <<<"$output")"
 }
