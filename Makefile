@@ -111,6 +111,9 @@ asan-programs:
 bench: all iso
 	$(Q)O=$(abspath $(O)) test/bench/run
 
+## soak     SOAK_CONTAINERS (500) short containers, 5 at once, each with exec, cp and logs: root
+soak: all iso
+	$(Q)O=$(abspath $(O)) test/soak/run
 ## soak-output  that no byte of output is lost, in SOAK_RUNS (200) containers: root
 soak-output: all iso
 	$(Q)O=$(abspath $(O)) test/soak/output
@@ -174,7 +177,7 @@ print-programs: # for tests
 help:
 	@sed -n 's/^## //p' Makefile
 FORCE:
-.PHONY: FORCE help all test check cli system system-asan asan-programs bench soak-output lint check-format \
+.PHONY: FORCE help all test check cli system system-asan asan-programs bench soak soak-output lint check-format \
         check-layers check-headers check-shell tidy analyze asan fuzz run-fuzz iso install \
         print-programs clean
 

@@ -90,7 +90,7 @@ static void pause_source(struct tether_source *s)
 static void read_source(struct tether_source *s)
 {
     struct tether *t = s->tether;
-    uint8_t data[TETHER_CHUNK_MAX];
+    static uint8_t data[TETHER_CHUNK_MAX]; /* on the stack it would be cleared each time */
     do {
         if (!tether_output_has_room(&t->output)) {
             pause_source(s);

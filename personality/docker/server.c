@@ -21,6 +21,7 @@
 #define CONNECTION_MEMORY (64u << 10) /* request line and headers; what is longer gets 431 or 414 */
 #define IDLE_TIMEOUT_S 600 /* an idle keep-alive connection, or a client that stopped reading */
 #define REQUEST_TIMEOUT_MS 60000 /* from the connection to its first request, and for a body */
+#define STREAM_TIMEOUT_MS 300000 /* without a byte of a body that is taken as it comes */
 #define SWEEP_MS 5000
 
 struct docker_server {
@@ -47,13 +48,14 @@ struct docker_conn {
     bool has_headers;
     bool takes_stream; /* its handler runs already and takes the body as it comes */
     bool is_dispatched;
+    bool has_ended; /* the stream */
     enum {
         BODY_KEPT,
         BODY_TOO_LARGE,
         BODY_NO_ROOM
     } body;               /* what is not kept is dropped */
     size_t n_body;        /* bytes of it that came */
-    uint64_t deadline_ms; /* when it must have sent its request; 0 for none */
+    uint64_t deadline_ms; /* when it must have sent its request, or more of a stream; 0 for none */
 };
 
 /* ---- driving libmicrohttpd ---------------------------------------------------------------------- */
@@ -92,11 +94,23 @@ static void run_soon(struct docker_server *s)
 
 /* ---- connections -------------------------------------------------------------------------------- */
 
+/* A stream may take its time, but must go on; one that nobody takes any more has to come to its end. */
+static void expect_more(struct docker_conn *c)
+{
+    uint64_t now = vic_clock_monotonic_ms();
+    if (c->req && c->req->body_events)
+        c->deadline_ms = now + STREAM_TIMEOUT_MS;
+    else if (c->deadline_ms == 0 || c->deadline_ms > now + REQUEST_TIMEOUT_MS)
+        c->deadline_ms = now + REQUEST_TIMEOUT_MS;
+}
+
 static void wake(struct docker_conn *c)
 {
     if (!c->is_asleep)
         return;
     c->is_asleep = false;
+    if (c->takes_stream && !c->has_ended)
+        expect_more(c);
     (void)uv_poll_stop(&c->poll);
     MHD_resume_connection(c->mhd);
     run_soon(c->server);
@@ -118,6 +132,7 @@ static void fall_asleep(struct docker_conn *c)
     if (c->is_asleep)
         return;
     c->is_asleep = true;
+    c->deadline_ms = 0; /* it is we who do not read */
     MHD_suspend_connection(c->mhd);
     (void)uv_poll_start(&c->poll, UV_DISCONNECT,
                         on_disconnect); /* else: its departure shows later */
@@ -196,7 +211,7 @@ static void *on_uri(void *arg, const char *uri, struct MHD_Connection *mhd)
     c->req = docker_req_new(s->docker, uri);
     c->req->link = c;
     c->has_headers = false;
-    c->takes_stream = false;
+    c->takes_stream = c->has_ended = false;
     c->is_dispatched = false;
     c->body = BODY_KEPT;
     c->n_body = 0;
@@ -260,6 +275,7 @@ static enum MHD_Result take_headers(struct docker_conn *c, const char *method)
     c->takes_stream = docker_route_streams(c->req);
     if (c->takes_stream) {
         dispatch(c);
+        expect_more(c);
         return MHD_YES; /* also when it is answered: an answer has to wait for the body's end */
     }
     const char *length = docker_server_header(c, "Content-Length");
@@ -298,6 +314,7 @@ static enum MHD_Result take_stream(struct docker_conn *c, const char *data, size
     struct docker_req *r = c->req;
     size_t n = *size;
     *size = 0;
+    expect_more(c);
     if (r->body_events && !r->body_events->on_data(data, n, r->body_arg))
         fall_asleep(c);
     return MHD_YES;
@@ -309,6 +326,8 @@ static void end_stream(struct docker_conn *c)
     const struct docker_body_events *events = r->body_events;
     void *arg = r->body_arg;
     docker_body_take(r, NULL, NULL);
+    c->has_ended = true;
+    c->deadline_ms = 0;
     if (events)
         events->on_end(arg);
 }
