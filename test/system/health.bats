@@ -59,7 +59,7 @@ last() { dk inspect -f '{{with .State.Health}}{{(index .Log '"$1"').ExitCode}} {
     expect '/no/such'
     equal 100ms "$(dk inspect -f '{{.Config.Healthcheck.Interval}}' health-none)"
 }
-few_sleeps() { [ "$(dk top health-slow -o args | grep -c 'sleep 1000')" -le 2 ]; }
+few_sleeps() { [ "$(dk top health-slow -o pid,args | grep -c 'sleep 1000')" -le 2 ]; }
 
 @test "what makes no sense is refused; without a probe there is no health" {
     run -125 dk run --health-cmd true --health-retries -1 busybox true

@@ -1,0 +1,139 @@
+# What containers went through in vSphere Integrated Containers' own tests, where no other file here does the same.
+load common
+
+setup_file() {
+    dk run -d --name scene-main busybox sh -c 'trap "echo hup" HUP; sh -c "trap \"echo child\" HUP; while :; do sleep 0.1; done" &
+        while :; do sleep 0.1; done'
+}
+teardown_file() { remove_all scene-; }
+
+address() { dk inspect -f '{{.NetworkSettings.IPAddress}}' "$1"; }
+domain() { echo "vic-$(vch_field .id)-$(dk inspect -f '{{.Id}}' "$1" | cut -c1-12)"; }
+is_state() { [ "$(state "$1")" = "$2" ]; }
+
+@test "the VM is named after the container, whose folder has its id" {
+    id=$(dk inspect -f '{{.Id}}' scene-main)
+    virsh -q -c qemu:///system list --name | grep -qx "vic-$(vch_field .id)-${id:0:12}"
+    [ -f "$SUITE/vchs/$VCH/containers/$id/container.json" ]
+}
+
+@test "create without a HostConfig, without a command, of what is not there, and after the last one went" {
+    run -0 api POST "/v1.50/containers/create?name=scene-plain" -H 'Content-Type: application/json' -d '{"Image":"busybox","Cmd":["true"]}'
+    equal 201 "${lines[-1]}"
+    dk rm scene-plain
+    dk create --name scene-plain busybox true
+    run -1 dk create --name scene-none no.such.host.invalid/image
+    run -0 api POST /v1.50/containers/create -H 'Content-Type: application/json' -d '{"Image":"busybox","Cmd":[],"Entrypoint":[""]}'
+    equal 400 "${lines[-1]}"
+    expect "no command specified"
+}
+
+@test "a name that begins like another's id is its own" {
+    prefix=$(dk inspect -f '{{.Id}}' scene-main | cut -c1-12)
+    dk create --name "${prefix:0:4}" busybox true
+    equal "/${prefix:0:4}" "$(dk inspect -f '{{.Name}}' "${prefix:0:4}")"
+    equal /scene-main "$(dk inspect -f '{{.Name}}' "$prefix")"
+    dk rm "${prefix:0:4}"
+}
+
+@test "rename: unknown, empty, taken, of one that runs and of one that does not" {
+    dk create --name scene-renamed busybox true
+    run -1 dk rename scene-unknown scene-x
+    expect "No such container: scene-unknown"
+    run -1 dk rename scene-renamed scene-main
+    expect "already in use"
+    run -0 api POST "/v1.50/containers/scene-renamed/rename?name="
+    [ "${lines[-1]}" = 400 ] || [ "${lines[-1]}" = 500 ]
+    dk rename scene-renamed scene-again && dk rename scene-main scene-moved && dk rename scene-moved scene-main
+    equal created "$(dk inspect -f '{{.State.Status}}' scene-again)"
+}
+
+@test "a signal goes to the main process alone; bad ones and unknown containers are refused" {
+    dk kill -s HUP scene-main
+    wait_for 20 eval '[ -n "$(dk logs scene-main)" ]'
+    equal hup "$(dk logs scene-main)"
+    run -1 dk kill -s NOSUCH scene-main
+    run -1 dk kill scene-unknown
+    expect "No such container: scene-unknown"
+}
+
+@test "five at once start, while one is inspected without pause, and each keeps its address over a restart" {
+    for i in 1 2 3 4 5; do dk create --name "scene-five$i" busybox sleep 1000; done
+    (until [ -e "$BATS_TEST_TMPDIR/over" ]; do dk inspect scene-five1 >/dev/null || touch "$BATS_TEST_TMPDIR/failed"; done) 3>&- &
+    watcher=$!
+    dk start scene-five1 scene-five2 scene-five3 & pids=($!)
+    dk start scene-five4 scene-five5 & pids+=($!)
+    for pid in "${pids[@]}"; do wait "$pid"; done
+    touch "$BATS_TEST_TMPDIR/over"
+    wait "$watcher"
+    [ ! -e "$BATS_TEST_TMPDIR/failed" ]
+    for i in 1 2 3 4 5; do equal "running 0" "$(state "scene-five$i")"; done
+    equal 5 "$(for i in 1 2 3 4 5; do address "scene-five$i"; done | sort -u | wc -l)"
+    before=$(address scene-five1)
+    dk restart -t 0 scene-five1
+    equal "$before" "$(address scene-five1)"
+    dk rm -f scene-five{2..5}
+}
+
+@test "stopped while execs are in flight: each ends, and the container can be removed" {
+    for i in $(seq 15); do
+        dk exec scene-five1 sleep 1000 >"$BATS_TEST_TMPDIR/exec$i" 2>&1 3>&- &
+        pids[i]=$!
+    done
+    wait_for 60 eval '[ "$(dk top scene-five1 -o pid,args | grep -c "sleep 1000")" = 16 ]'
+    dk stop -t 0 scene-five1
+    for pid in "${pids[@]}"; do
+        rc=0
+        wait "$pid" || rc=$?
+        [ "$rc" != 0 ] && [ "$rc" != 124 ] # ended, and not by the clock
+    done
+    run -1 dk exec scene-five1 true
+    expect "is not running"
+    dk rm scene-five1
+}
+
+@test "two that restart it without end and one that stops and starts it: the API goes on, and so does the container" {
+    dk run -d --name scene-fought busybox sleep 1000
+    for i in 1 2; do
+        (until [ -e "$BATS_TEST_TMPDIR/over" ]; do dk restart -t 0 scene-fought >/dev/null 2>&1; done) 3>&- &
+        pids[i]=$!
+    done
+    for _ in 1 2 3; do
+        dk stop -t 0 scene-fought >/dev/null 2>&1 || :
+        dk start scene-fought >/dev/null 2>&1 || :
+        dk version >/dev/null
+    done
+    touch "$BATS_TEST_TMPDIR/over"
+    for pid in "${pids[@]}"; do wait "$pid"; done
+    dk start scene-fought
+    wait_for 60 is_state scene-fought "running 0"
+    equal works "$(dk exec scene-fought echo works)"
+    dk rm -f scene-fought
+}
+
+@test "a VM that is switched off behind our back is an exit, and stop of it is none" {
+    dk run -d --name scene-off busybox sleep 1000
+    virsh -q -c qemu:///system destroy "$(domain scene-off)"
+    wait_for 30 is_state scene-off "exited 137"
+    equal scene-off "$(dk stop scene-off)"
+    equal "" "$(dk ps -q --filter name=scene-off)"
+    dk start scene-off
+    equal "running 0" "$(state scene-off)"
+    dk rm -f scene-off
+}
+
+@test "output is whole to its last line, with and without a terminal, time and again" {
+    for i in 1 2 3; do
+        equal END_OF_THE_TEST "$(dk run --rm busybox sh -c 'seq 100; echo END_OF_THE_TEST' | tail -n 1)"
+        equal END_OF_THE_TEST "$(dk run --rm -t busybox sh -c 'seq 100; echo END_OF_THE_TEST' | tail -n 1 | tr -d '\r')"
+    done
+}
+
+@test "ps without a container shows its header only; -l, -n, -q and -s" {
+    equal 1 "$(dk ps --filter name=scene-no-such | wc -l)"
+    dk create --name scene-last busybox true
+    equal scene-last "$(dk ps -l --format '{{.Names}}')"
+    equal 2 "$(dk ps -a -n 2 -q | wc -l)"
+    run -0 dk ps -a -s --filter name=scene-last --format '{{.Size}}'
+    [[ $output =~ virtual ]]
+}
