@@ -72,24 +72,25 @@ is_state() { [ "$(state "$1")" = "$2" ]; }
     before=$(address scene-five1)
     dk restart -t 0 scene-five1
     equal "$before" "$(address scene-five1)"
-    dk rm -f scene-five{2..5}
+    dk rm -f scene-five{1..5}
 }
 
 @test "stopped while execs are in flight: each ends, and the container can be removed" {
+    dk run -d --name scene-busy busybox sleep 1000
     for i in $(seq 15); do
-        dk exec scene-five1 sleep 1000 >"$BATS_TEST_TMPDIR/exec$i" 2>&1 3>&- &
+        dk exec scene-busy sleep 1000 >"$BATS_TEST_TMPDIR/exec$i" 2>&1 3>&- &
         pids[i]=$!
     done
-    wait_for 60 eval '[ "$(dk top scene-five1 -o pid,args | grep -c "sleep 1000")" = 16 ]'
-    dk stop -t 0 scene-five1
+    wait_for 60 eval '[ "$(dk top scene-busy -o pid,args | grep -c "sleep 1000")" = 16 ]'
+    dk stop -t 0 scene-busy
     for pid in "${pids[@]}"; do
         rc=0
         wait "$pid" || rc=$?
         [ "$rc" != 0 ] && [ "$rc" != 124 ] # ended, and not by the clock
     done
-    run -1 dk exec scene-five1 true
+    run -1 dk exec scene-busy true
     expect "is not running"
-    dk rm scene-five1
+    dk rm scene-busy
 }
 
 @test "two that restart it without end and one that stops and starts it: the API goes on, and so does the container" {
