@@ -101,7 +101,7 @@ system: all iso
 	$(Q)O=$(abspath $(O)) JOBS=$(JOBS) tools/run-bats test/system
 
 ## system-asan  a selection of the system tests with programs under sanitizers, in build-asan: root
-SYSTEM_ASAN := $(addprefix test/system/,copy.bats exec.bats http.bats network.bats observe.bats registry.bats run.bats)
+SYSTEM_ASAN := $(addprefix test/system/,copy.bats exec.bats health.bats http.bats logs.bats registry.bats)
 system-asan: iso asan-programs
 	$(Q)O=$(abspath build-asan) VIC_ISO=$(abspath $(O))/iso JOBS=$(JOBS) tools/run-bats $(SYSTEM_ASAN)
 asan-programs:

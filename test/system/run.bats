@@ -11,7 +11,7 @@ teardown() { remove_all run-; }
 }
 
 @test "exit codes are the process's" {
-    for code in 0 1 42 255; do
+    for code in 0 42 255; do
         run -"$code" dk run --rm busybox sh -c "exit $code"
     done
     run -137 dk run --rm busybox sh -c 'sh -c "kill -9 \$\$"; exit $?'
@@ -170,7 +170,7 @@ said() { [ "$(dk logs "$1" | xargs)" = "$2" ]; } # NAME WORDS
 }
 
 @test "output is complete to the last byte" {
-    for size in 0 1 65 65535 65536 65537 10000000; do
+    for size in 0 65 10000000; do # more of them in kill.bats, and in test/soak/output
         dk run --name "run-bytes-$size" busybox sh -c "head -c $size /dev/urandom | tee /copy; exec 1>&-; :" >"$BATS_TEST_TMPDIR/bytes"
         equal "$size" "$(stat -c %s "$BATS_TEST_TMPDIR/bytes")"
         equal "$(sha256sum <"$BATS_TEST_TMPDIR/bytes")" "$(dk logs "run-bytes-$size" | sha256sum)"

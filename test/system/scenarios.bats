@@ -99,7 +99,7 @@ is_state() { [ "$(state "$1")" = "$2" ]; }
         (until [ -e "$BATS_TEST_TMPDIR/over" ]; do dk restart -t 0 scene-fought >/dev/null 2>&1; done) 3>&- &
         pids[i]=$!
     done
-    for _ in 1 2 3; do
+    for _ in 1 2; do
         dk stop -t 0 scene-fought >/dev/null 2>&1 || :
         dk start scene-fought >/dev/null 2>&1 || :
         dk version >/dev/null
@@ -121,13 +121,6 @@ is_state() { [ "$(state "$1")" = "$2" ]; }
     dk start scene-off
     equal "running 0" "$(state scene-off)"
     dk rm -f scene-off
-}
-
-@test "output is whole to its last line, with and without a terminal, time and again" {
-    for i in 1 2 3; do
-        equal END_OF_THE_TEST "$(dk run --rm busybox sh -c 'seq 100; echo END_OF_THE_TEST' | tail -n 1)"
-        equal END_OF_THE_TEST "$(dk run --rm -t busybox sh -c 'seq 100; echo END_OF_THE_TEST' | tail -n 1 | tr -d '\r')"
-    done
 }
 
 @test "ps without a container shows its header only; -l, -n, -q and -s" {
