@@ -238,24 +238,6 @@ signal.pause()
     equal 50000000 "$(dk logs kill-stall 2>/dev/null | wc -c)"
 }
 
-@test "a guest that never answers ends in a clear error in bounded time, and holds up nobody" {
-    dk create --name kill-hangs busybox true
-    DK_TIMEOUT=200 dk start kill-hangs >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
-    client=$!
-    name=$(domain kill-hangs)
-    pid_file=/run/libvirt/qemu/$name.pid
-    boots() { virsh -q -c qemu:///system list --name --state-running | grep "$name"; }
-    wait_for 60 boots
-    kill -STOP "$(cat "$pid_file")"
-    run -4 dk run --rm --name kill-beside busybox sh -c 'exit 4'
-    refused "$client"
-    run -0 cat "$BATS_TEST_TMPDIR/out"
-    expect "the virtual machine did not answer within"
-    equal "created 128" "$(state kill-hangs)"
-    [ ! -e "$pid_file" ]
-    run -0 dk start -a kill-hangs
-}
-
 # What a VCH without containers has left on the host.
 expect_nothing_of() { # NAME
     local id

@@ -1,4 +1,4 @@
-# A datastore that is full: the containers that need room wait for it, and go on when there is some.
+# VMs that stand still: their datastore is full, or they never answer.
 load common
 
 teardown() { remove_all stall-; }
@@ -25,4 +25,29 @@ is_suspended() { [ "$(virsh -q -c qemu:///system domstate --reason "$1")" = "pau
     : >"/proc/$BASHPID/fd/$ballast"
     wait_for 60 dk exec stall-full test -s /done
     equal 20000000 "$(dk exec stall-full sh -c 'wc -c </large')"
+}
+
+domain() { echo "vic-$(vch_field .id)-$(dk inspect -f '{{.Id}}' "$1" | cut -c1-12)"; }
+refused() { # PID: our child's exit code is not 0
+    local code=0
+    wait "$1" || code=$?
+    [ "$code" -ne 0 ]
+}
+
+@test "a guest that never answers ends in a clear error in bounded time, and holds up nobody" {
+    dk create --name stall-hangs busybox true
+    DK_TIMEOUT=200 dk start stall-hangs >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+    client=$!
+    name=$(domain stall-hangs)
+    pid_file=/run/libvirt/qemu/$name.pid
+    boots() { virsh -q -c qemu:///system list --name --state-running | grep "$name"; }
+    wait_for 60 boots
+    kill -STOP "$(cat "$pid_file")"
+    run -4 dk run --rm --name stall-beside busybox sh -c 'exit 4'
+    refused "$client"
+    run -0 cat "$BATS_TEST_TMPDIR/out"
+    expect "the virtual machine did not answer within"
+    equal "created 128" "$(state stall-hangs)"
+    [ ! -e "$pid_file" ]
+    run -0 dk start -a stall-hangs
 }
