@@ -93,7 +93,7 @@ check: all test lint cli
 
 ## cli      command-line tests: bats, seconds to a minute
 cli: all
-	$(Q)O=$(abspath $(O)) tools/run-bats test/cli
+	$(Q)O=$(abspath $(O)) JOBS=$(JOBS) tools/run-bats test/cli
 
 ## system   real VMs through the docker CLI: root; KVM or software emulation; JOBS shares at once (2)
 JOBS ?= 2
