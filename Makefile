@@ -97,8 +97,9 @@ cli: all
 
 ## system   real VMs through the docker CLI: root; KVM or software emulation; JOBS shares at once (2)
 JOBS ?= 2
+SYSTEM ?= test/system
 system: all iso
-	$(Q)O=$(abspath $(O)) JOBS=$(JOBS) tools/run-bats test/system
+	$(Q)O=$(abspath $(O)) JOBS=$(JOBS) tools/run-bats $(SYSTEM)
 
 ## system-asan  a selection of the system tests with programs under sanitizers, in build-asan: root
 SYSTEM_ASAN := $(addprefix test/system/,copy.bats exec.bats health.bats http.bats logs.bats registry.bats)
