@@ -254,10 +254,12 @@ pid_of() { vch_field ".daemons.\"$1\".pid"; }
 gone() { [ "$(pid_of "$1")" = 0 ]; }
 
 @test "either daemon killed under an exec: the client's stream ends, the process goes on, new ones work" {
+    mkfifo "$BATS_TEST_TMPDIR/silent" # somebody who types nothing, and is there as long as we are
+    exec {silent}<>"$BATS_TEST_TMPDIR/silent"
     for daemon in vic-portlayer vic-docker; do
         dk run -d --name "exec-own-$daemon" busybox sleep 1000
         dk exec -i "exec-own-$daemon" sh -c 'echo up; cat; head -c 1000000 /dev/zero; echo $$ >/on; exec sleep 2000' \
-            < <(exec sleep 100000 3>&-) >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+            <&"$silent" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
         client=$!
         wait_for 20 grep -q up "$BATS_TEST_TMPDIR/out"
         kill -KILL "$(pid_of "$daemon")"

@@ -51,8 +51,10 @@ is_state() { [ "$(state "$1")" = "$2" ]; }
 @test "a signal goes to the main process alone; bad ones and unknown containers are refused" {
     dk kill -s HUP scene-main
     wait_for 20 eval '[ -n "$(dk logs scene-main)" ]'
+    dk exec scene-main true # time for another line, if there were one
     equal hup "$(dk logs scene-main)"
     run -1 dk kill -s NOSUCH scene-main
+    expect "invalid signal: NOSUCH"
     run -1 dk kill scene-unknown
     expect "No such container: scene-unknown"
 }
