@@ -327,7 +327,8 @@ static int check_host(cJSON *body, struct vic_err *err)
         (r = check_hosts(host, err)) < 0 || (r = check_dns(host, err)) < 0 ||
         (r = docker_size_check(host, "HostConfig", err)) < 0 ||
         (r = docker_confine_check(host, err)) < 0 ||
-        (r = json_get_bool(host, "HostConfig", "AutoRemove", &flag, err)) < 0)
+        (r = json_get_bool(host, "HostConfig", "AutoRemove", &flag, err)) < 0 ||
+        (r = json_get_bool(host, "HostConfig", "OomKillDisable", &flag, err)) < 0)
         return r;
     return check_string_map(host, "HostConfig", "Annotations", err);
 }
@@ -477,6 +478,15 @@ static void add_warnings(struct docker_create *c, const cJSON *image)
     }
 }
 
+/* cgroup version 2 has no such thing; Docker says the same there. */
+static void discard_oom_kill_disable(struct docker_create *c)
+{
+    if (json_bool(c->host_config, "OomKillDisable", false))
+        c->warnings = vic_strv_append(
+            c->warnings, "Your kernel does not support OomKillDisable. OomKillDisable discarded.");
+    cJSON_DeleteItemFromObjectCaseSensitive(c->host_config, "OomKillDisable");
+}
+
 static void fill_host_defaults(cJSON *host)
 {
     if (!is_given(json_member(host, "NetworkMode")))
@@ -524,6 +534,7 @@ int docker_convert_merge(const cJSON *body, const cJSON *image, struct docker_cr
     merge_command(c.config, image);
     docker_health_merge(c.config, image);
     add_warnings(&c, image);
+    discard_oom_kill_disable(&c);
     r = docker_health_check(c.config, err); /* the image's part */
     if (r == 0 && !is_given(json_member(c.config, "Entrypoint")) &&
         !is_given(json_member(c.config, "Cmd")))

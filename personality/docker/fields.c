@@ -113,7 +113,7 @@ const struct docker_field docker_fields[] = {
     {HOST, "MemoryReservation", true, NULL, "0", NULL},
     {HOST, "MemorySwap", true, NULL, "0", NULL},
     {HOST, "MemorySwappiness", false, "-1", "null", NEED_SIZE},
-    {HOST, "OomKillDisable", false, NULL, "false", NEED_SIZE},
+    {HOST, "OomKillDisable", true, NULL, "false", NULL},
     {HOST, "Init", true, NULL, NULL, NULL},
     {HOST, "PidsLimit", true, NULL, "null", NULL},
     {HOST, "Ulimits", true, NULL, "[]", NULL},

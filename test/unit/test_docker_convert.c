@@ -481,14 +481,17 @@ static void test_what_is_remembered_is_capped(void **state)
 static void test_image_volumes_are_warned_about(void **state)
 {
     (void)state;
-    auto_json cJSON *body = cJSON_Parse("{\"Image\":\"x\",\"Cmd\":[\"a\"]}");
+    auto_json cJSON *body =
+        cJSON_Parse("{\"Image\":\"x\",\"Cmd\":[\"a\"],\"HostConfig\":{\"OomKillDisable\":true}}");
     auto_json cJSON *image = cJSON_Parse("{\"Volumes\":{\"/data\":{}}}");
     struct docker_create c = {0};
     struct vic_err err;
     assert_int_equal(docker_convert_check(body, &err), 0);
     assert_int_equal(docker_convert_merge(body, image, &c, &err), 0);
     assert_non_null(strstr(c.warnings[0], "/data"));
-    assert_null(c.warnings[1]);
+    assert_non_null(strstr(c.warnings[1], "OomKillDisable discarded"));
+    assert_null(c.warnings[2]);
+    assert_null(json_member(c.host_config, "OomKillDisable"));
     docker_create_release(&c);
 }
 
