@@ -90,6 +90,7 @@ static void names_release(struct names *names)
         free(names->v[i]);
     free(names->v);
 }
+
 static int by_name(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
@@ -203,17 +204,17 @@ static int compare(struct walk *w, const char *name, struct side now, struct sid
 
 static int walk(struct walk *w, int now, int before, struct vic_err *err)
 {
-    auto_(names_release) struct names ours_now = {0};
-    auto_(names_release) struct names theirs = {0};
+    auto_(names_release) struct names here = {0};
+    auto_(names_release) struct names there = {0};
     const size_t len = w->path.len;
     size_t i = 0;
     size_t k = 0;
-    int r = list(now, &ours_now, err);
+    int r = list(now, &here, err);
     if (r == 0)
-        r = list(before, &theirs, err);
-    while (r == 0 && (i < ours_now.n || k < theirs.n)) {
-        int order = i == ours_now.n ? 1 : k == theirs.n ? -1 : strcmp(ours_now.v[i], theirs.v[k]);
-        const char *name = order > 0 ? theirs.v[k] : ours_now.v[i];
+        r = list(before, &there, err);
+    while (r == 0 && (i < here.n || k < there.n)) {
+        int order = i == here.n ? 1 : k == there.n ? -1 : strcmp(here.v[i], there.v[k]);
+        const char *name = order > 0 ? there.v[k] : here.v[i];
         vic_buf_addf(&w->path, "/%s", name);
         r = compare(w, name, (struct side){.dir = now}, (struct side){.dir = before}, err);
         vic_buf_cut(&w->path, len);

@@ -1,7 +1,6 @@
 /*
- * Copies between a container's file system and tar streams: the work of the program tether-copy.
- *
- * Changes against the image are found by it too.
+ * The work of the program tether-copy: copies between a container's file system and tar streams, and what that
+ * file system has that its image has not.
  *
  * It runs as a process of its own, confined to the container's root (chroot), so that a hostile archive
  * or a link changed under its hands leads only to another place in the same container, and what
@@ -24,9 +23,9 @@ int copy_out(const char *path, int fd, struct vic_err *err);
 /* Writes what is in the directory at path, without itself; no name begins with "/" or "./". */
 int copy_export(const char *path, int fd, struct vic_err *err);
 
-/* Writes what differs between the tree at the descriptor root and that of the image it began as, a line of JSON each, in the
- * order of `docker diff`: {"path","kind": 0 modified, 1 added, 2 deleted}; {} is the last one.  Both are file systems of
- * the same inodes. */
+/* Writes what differs between the tree at the descriptor root and that of the image it began as, a line of JSON
+ * each, a directory before what is in it: {"path","kind": 0 modified, 1 added, 2 deleted}; {} is the last one.
+ * Both are file systems of the same inodes.  UNAVAILABLE: too many directories in one another. */
 int copy_changes(int root, int image, int fd, struct vic_err *err);
 
 struct copy_in_options {

@@ -2,7 +2,8 @@
  * tether-copy ROOT stat|out|in|export|changes PATH [keep-kind] [sync] [owner=USER]
  *
  * stat and out write a line with copy_stat()'s document, out then the tar; in reads a tar; export writes
- * one of what is in PATH; changes writes copy_changes()'s lines, whatever PATH is.  Anything that fails is told on stderr as {"kind","message"}, with exit status 1.
+ * one of what is in PATH; changes writes copy_changes()'s lines, whatever PATH is.  Anything that fails is told
+ * on stderr as {"kind","message"}, with exit status 1.
  */
 #include <errno.h>
 #include <fcntl.h>

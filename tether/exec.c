@@ -438,8 +438,8 @@ int tether_exec_resize(struct tether_exec *e, uint16_t width, uint16_t height, s
 
 int tether_exec_signal(struct tether_exec *e, int signal, struct vic_err *err)
 {
-    if (e->is_dead)
-        return vic_fail(err, VIC_ERR_CONFLICT, 0, "it has ended");
+    if (e->is_dead || e->process.pid <= 0)
+        return vic_fail(err, VIC_ERR_CONFLICT, 0, "it does not run");
     return kill(e->process.pid, signal) < 0 ? vic_fail_errno(err, errno, "signal it") : 0;
 }
 

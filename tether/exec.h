@@ -30,7 +30,7 @@ int tether_exec_find(struct tether *t, const char *id, struct tether_exec **ret,
 int tether_exec_read(struct tether_exec *e, struct rpc_stream *st, struct vic_err *err);
 struct tether_input *tether_exec_input(struct tether_exec *e);
 int tether_exec_resize(struct tether_exec *e, uint16_t width, uint16_t height, struct vic_err *err);
-
+/* To the process alone; CONFLICT: it has ended. */
 int tether_exec_signal(struct tether_exec *e, int signal, struct vic_err *err);
 
 /* ---- for tether.c ---- */

@@ -100,10 +100,8 @@ static void handle_freeze(struct rpc_stream *st, void *arg)
 
 static int do_bounds(const struct tether *t, const cJSON *doc, struct vic_err *err)
 {
-    static const char *const members[] = {"memory_bytes", "memory_low_bytes", "pids_max",
-                                          "cpu_quota_us", "cpu_period_us",    "cpuset"};
     struct confine c = {0};
-    int r = tether_check_members(doc, "", members, ARRAY_SIZE(members), err);
+    int r = tether_check_members(doc, "", confine_bounds, confine_n_bounds, err);
     if (r >= 0)
         r = confine_from_json(doc, "bounds", &c, err);
     if (r >= 0 && !tether_is_alive(t))

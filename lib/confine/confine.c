@@ -9,6 +9,10 @@
 #include "lib/confine/capability.h"
 #include "lib/confine/cpuset.h"
 
+const char *const confine_bounds[] = {"memory_bytes", "memory_low_bytes", "pids_max",
+                                      "cpu_quota_us", "cpu_period_us",    "cpuset"};
+const size_t confine_n_bounds = ARRAY_SIZE(confine_bounds);
+
 const char *const confine_masked_paths[] = {
     "/proc/asound",      "/proc/acpi",          "/proc/interrupts", "/proc/kcore",
     "/proc/keys",        "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats",

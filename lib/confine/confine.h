@@ -55,6 +55,10 @@ struct confine {
     char *cpuset; /* owned; NULL: all */
 };
 
+/* The members that bound the container as a whole, and may change while it runs. */
+extern const char *const confine_bounds[];
+extern const size_t confine_n_bounds;
+
 extern const char *const confine_masked_paths[];
 extern const size_t confine_n_masked_paths;
 extern const char *const confine_readonly_paths[];

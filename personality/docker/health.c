@@ -90,7 +90,8 @@ void docker_health_merge(cJSON *config, const cJSON *image_config)
 {
     const cJSON *theirs = json_member(image_config, "Healthcheck");
     cJSON *ours = cJSON_GetObjectItemCaseSensitive(config, "Healthcheck");
-    inherit(config, image_config, "Shell");
+    if (cJSON_IsArray(json_member(image_config, "Shell")))
+        inherit(config, image_config, "Shell");
     if (!cJSON_IsObject(theirs))
         return;
     if (!cJSON_IsObject(ours)) {

@@ -275,7 +275,8 @@ static enum MHD_Result take_headers(struct docker_conn *c, const char *method)
     c->takes_stream = docker_route_streams(c->req);
     if (c->takes_stream) {
         dispatch(c);
-        expect_more(c);
+        if (!c->is_asleep)
+            expect_more(c);
         return MHD_YES; /* also when it is answered: an answer has to wait for the body's end */
     }
     const char *length = docker_server_header(c, "Content-Length");

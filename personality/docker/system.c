@@ -125,7 +125,7 @@ static void add_plugins(cJSON *out)
     json_push_str(logs, "none");
 }
 
-/* What a container could be limited by: nothing yet, as every one is a VM of the default size. */
+/* What a container can be limited by. */
 static void add_abilities(cJSON *out)
 {
     static const char *const present[] = {"MemoryLimit", "CpuCfsPeriod", "CpuCfsQuota", "CPUSet",

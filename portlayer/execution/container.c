@@ -231,6 +231,11 @@ int pl_state_from_string(const char *name, enum pl_state *ret_state)
     return -EINVAL;
 }
 
+bool pl_state_is_up(enum pl_state state)
+{
+    return state == PL_RUNNING || state == PL_PAUSED || state == PL_STOPPING;
+}
+
 bool pl_state_has_vm(enum pl_state state)
 {
     return state == PL_STARTING || state == PL_RUNNING || state == PL_PAUSED ||

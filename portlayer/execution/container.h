@@ -70,5 +70,7 @@ struct pl_transition pl_state_apply(enum pl_state state, enum pl_event event);
 const char *pl_state_to_string(enum pl_state state);
 int pl_state_from_string(const char *name, enum pl_state *ret_state); /* -EINVAL */
 
+/* Its process runs, or is paused. */
+bool pl_state_is_up(enum pl_state state);
 /* There is, or may be, a VM. */
 bool pl_state_has_vm(enum pl_state state);

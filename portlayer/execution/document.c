@@ -3,14 +3,6 @@
 #include "lib/base/str.h"
 #include "portlayer/execution/internal.h"
 
-static void add_time(cJSON *obj, const char *member, int64_t ns)
-{
-    char text[VIC_CLOCK_TEXT_MAX] = "";
-    if (ns != 0)
-        vic_clock_format_rfc3339(ns, text);
-    json_add_str(obj, member, text);
-}
-
 static cJSON *network_to_json(const struct pl_endpoint *e)
 {
     cJSON *o = json_new_obj();
@@ -29,7 +21,7 @@ cJSON *pl_container_to_json(const struct pl_container *c)
     cJSON *doc = json_new_obj();
     json_add_str(doc, "id", rec->id);
     json_add_str(doc, "name", rec->name);
-    add_time(doc, "created_at", rec->created_ns);
+    pl_add_time(doc, "created_at", rec->created_ns);
     json_add_str(doc, "image", rec->image);
     json_add(doc, "spec", pl_spec_to_json(&rec->spec));
     json_add(doc, "annotations", json_dup(rec->annotations));
@@ -43,8 +35,8 @@ cJSON *pl_container_to_json(const struct pl_container *c)
     json_add_bool(state, "restarting",
                   rec->state == PL_RESTARTING || (rec->state == PL_STARTING && c->is_by_policy));
     json_add_i64(state, "restarts", rec->restarts);
-    add_time(state, "started_at", rec->started_ns);
-    add_time(state, "finished_at", rec->finished_ns);
+    pl_add_time(state, "started_at", rec->started_ns);
+    pl_add_time(state, "finished_at", rec->finished_ns);
     if (rec->health.status != PL_HEALTH_NONE)
         json_add(state, "health", pl_health_to_json(&rec->health));
     json_add(doc, "execs", pl_execs_ids(c));

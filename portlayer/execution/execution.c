@@ -235,6 +235,7 @@ int pl_execution_new(struct pl *pl, virConnectPtr conn, struct pl_execution **re
     struct pl_execution *x = vic_new(struct pl_execution);
     x->pl = pl;
     x->refs = 1;
+    vic_id_new(&x->life);
     vic_list_init(&x->containers);
     vic_list_init(&x->creations);
     vic_list_init(&x->strays);

@@ -54,7 +54,7 @@ static void add_container(uint64_t *h, const struct pl_container *c)
     add_text(h, rec->id);
     add_text(h, rec->name);
     add_text(h, rec->error);
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
         add_number(h, numbers[i]);
     for (size_t i = 0; i < rec->n_endpoints; i++) {
         add_text(h, rec->endpoints[i].address);
@@ -68,6 +68,7 @@ uint64_t pl_list_fingerprint(const struct pl_execution *x)
 {
     uint64_t h = FNV_OFFSET;
     const struct pl_container *c;
+    add_text(&h, x->life.text);
     list_for_each(c, &x->containers, link) {
         if (c->is_visible)
             add_container(&h, c);

@@ -5,5 +5,6 @@
 
 struct pl_execution;
 
-/* Computed anew each time, so that no change can be forgotten: a microsecond for two containers. */
+/* Of this process: after a restart of ours it is another one, whatever the list is.  Computed anew each time, so
+ * that no change can be forgotten: a microsecond for two containers. */
 uint64_t pl_list_fingerprint(const struct pl_execution *x);

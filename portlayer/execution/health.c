@@ -179,13 +179,6 @@ char *pl_health_late_text(const struct pl_health_spec *s, const char *output)
     return vic_buf_take(&b);
 }
 
-static void add_time(cJSON *obj, const char *member, int64_t ns)
-{
-    char text[VIC_CLOCK_TEXT_MAX];
-    vic_clock_format_rfc3339(ns, text);
-    json_add_str(obj, member, text);
-}
-
 cJSON *pl_health_to_json(const struct pl_health *h)
 {
     cJSON *doc = json_new_obj();
@@ -194,8 +187,8 @@ cJSON *pl_health_to_json(const struct pl_health *h)
     cJSON *log = json_add_arr(doc, "log");
     for (size_t i = 0; i < h->n_log; i++) {
         cJSON *o = json_new_obj();
-        add_time(o, "start", h->log[i].start_ns);
-        add_time(o, "end", h->log[i].end_ns);
+        pl_add_time(o, "start", h->log[i].start_ns);
+        pl_add_time(o, "end", h->log[i].end_ns);
         json_add_i64(o, "exit_code", h->log[i].exit_code);
         json_add_str(o, "output", h->log[i].output);
         json_push(log, o);

@@ -41,6 +41,7 @@ struct pl_execution {
     char *kernel_version;                              /* of the guests */
     char *cmdline;
     char boot_id[40];
+    struct vic_id life;         /* of this process: fingerprints of another one mean nothing */
     struct vic_list containers; /* newest last */
     struct vic_map by_id, by_name;
     char **unreadable; /* ids; owned: their records could not be read, all else of them is kept */

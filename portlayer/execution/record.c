@@ -11,14 +11,6 @@
 #define CODE_VM_GONE 137
 #define CODE_HOST_REBOOTED 255
 
-static void add_time(cJSON *obj, const char *member, int64_t ns)
-{
-    char text[VIC_CLOCK_TEXT_MAX] = "";
-    if (ns != 0)
-        vic_clock_format_rfc3339(ns, text);
-    json_add_str(obj, member, text);
-}
-
 char *pl_record_to_text(const struct pl_record *rec)
 {
     auto_json cJSON *doc = json_new_obj();
@@ -27,7 +19,7 @@ char *pl_record_to_text(const struct pl_record *rec)
     json_add_str(doc, "name", rec->name);
     json_add_str(doc, "image", rec->image);
     json_add_str(doc, "chain", rec->chain_id);
-    add_time(doc, "created_at", rec->created_ns);
+    pl_add_time(doc, "created_at", rec->created_ns);
     json_add(doc, "spec", pl_spec_to_json(&rec->spec));
     json_add(doc, "annotations", rec->annotations ? json_dup(rec->annotations) : json_new_obj());
     json_add(doc, "event_attributes",
@@ -61,8 +53,8 @@ char *pl_record_to_text(const struct pl_record *rec)
         json_add_str(state, "health", pl_health_to_string(rec->health.status));
         json_add_i64(state, "failing_streak", rec->health.failing_streak);
     }
-    add_time(state, "started_at", rec->started_ns);
-    add_time(state, "finished_at", rec->finished_ns);
+    pl_add_time(state, "started_at", rec->started_ns);
+    pl_add_time(state, "finished_at", rec->finished_ns);
     return json_print(doc);
 }
 

@@ -478,14 +478,16 @@ void pl_run_adopt(struct pl_container *c, const struct pl_virt_domain *d)
     c->pid = d->pid;
     if (d->is_stalled)
         pl_stall_begins(c);
-    if (c->watch || c->start)
+    if (c->start || (c->watch && c->channel))
         return; /* known already: only the connection to libvirt was new */
+    if (!c->watch && pl_run_watch(c, &err) < 0)
+        vic_log(VIC_WARN, "container", c->rec.id, "%s", err.message);
+    if (c->channel)
+        return;
     c->is_recovering = true;
     if (c->rec.state == PL_STARTING)
         pl_container_deadline(c, pl_guest_timeout_s(c->x, KILL_KVM_S, KILL_TCG_S) * 1000ull,
                               pl_run_destroy);
-    if (pl_run_watch(c, &err) < 0)
-        vic_log(VIC_WARN, "container", c->rec.id, "%s", err.message);
     pl_run_network_up(c); /* whatever happened to names and filter meanwhile */
     pl_run_connect(c);
 }

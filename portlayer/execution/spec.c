@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "portlayer/api.h"
 #include "portlayer/execution/signals.h"
@@ -17,6 +18,14 @@
 #define PATH_LEN_MAX 4096
 #define WORD_MAX 255
 #define CONSOLE_MAX 65535
+
+void pl_add_time(cJSON *obj, const char *member, int64_t ns)
+{
+    char text[VIC_CLOCK_TEXT_MAX] = "";
+    if (ns != 0)
+        vic_clock_format_rfc3339(ns, text);
+    json_add_str(obj, member, text);
+}
 
 int pl_check_members(const cJSON *obj, const char *path, const char *const *names, size_t n_names,
                      struct vic_err *err)

@@ -58,6 +58,9 @@ int pl_restart_from_json(const cJSON *doc, const char *path, struct pl_restart *
 int pl_size_from_json(const cJSON *doc, const char *path, unsigned *ret_width, unsigned *ret_height,
                       struct vic_err *err);
 
+/* RFC 3339; "" for 0, which is never. */
+void pl_add_time(cJSON *obj, const char *member, int64_t ns);
+
 /* INVALID: obj has a member that is not in names. */
 int pl_check_members(const cJSON *obj, const char *path, const char *const *names, size_t n_names,
                      struct vic_err *err);

@@ -6,9 +6,6 @@
 #include "portlayer/api.h"
 #include "portlayer/execution/restart.h"
 
-static const char *const bound_members[] = {"memory_bytes", "memory_low_bytes", "pids_max",
-                                            "cpu_quota_us", "cpu_period_us",    "cpuset"};
-
 struct update {
     struct pl_request *req; /* owned once it waits for the guest */
     unsigned run;
@@ -31,15 +28,15 @@ static void update_free(struct update *u)
 static int read_bounds(const struct pl_container *c, const cJSON *bounds, struct update *u,
                        struct vic_err *err)
 {
-    int r = pl_check_members(bounds, "bounds", bound_members, ARRAY_SIZE(bound_members), err);
+    int r = pl_check_members(bounds, "bounds", confine_bounds, confine_n_bounds, err);
     if (r < 0)
         return r;
     auto_json cJSON *doc = confine_to_json(&c->rec.spec.confine);
-    for (size_t i = 0; i < ARRAY_SIZE(bound_members); i++) {
-        const cJSON *v = json_member(bounds, bound_members[i]);
-        cJSON_DeleteItemFromObjectCaseSensitive(doc, bound_members[i]);
+    for (size_t i = 0; i < confine_n_bounds; i++) {
+        const cJSON *v = json_member(bounds, confine_bounds[i]);
+        cJSON_DeleteItemFromObjectCaseSensitive(doc, confine_bounds[i]);
         if (v)
-            json_add(doc, bound_members[i], json_dup(v));
+            json_add(doc, confine_bounds[i], json_dup(v));
     }
     u->has_bounds = true;
     return confine_from_json(doc, "bounds", &u->confine, err);
@@ -161,10 +158,10 @@ static cJSON *bounds_of(const struct confine *c)
 {
     auto_json cJSON *all = confine_to_json(c);
     cJSON *doc = json_new_obj();
-    for (size_t i = 0; i < ARRAY_SIZE(bound_members); i++) {
-        const cJSON *v = json_member(all, bound_members[i]);
+    for (size_t i = 0; i < confine_n_bounds; i++) {
+        const cJSON *v = json_member(all, confine_bounds[i]);
         if (v)
-            json_add(doc, bound_members[i], json_dup(v));
+            json_add(doc, confine_bounds[i], json_dup(v));
     }
     return doc;
 }

@@ -15,7 +15,7 @@ static uint64_t at_most(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* The files of earlier runs go whole: the first that does not fit into room, counted from the newest, and all before. */
+/* The files of earlier runs go whole: the first that does not fit into room, from the newest on, and all before. */
 static void drop_old_runs(struct pl_container *c, uint64_t room)
 {
     unsigned first = c->rec.run;

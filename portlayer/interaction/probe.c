@@ -9,8 +9,6 @@
  */
 #include "portlayer/interaction/probe.h"
 
-#include <stdio.h>
-
 #include "lib/base/alloc.h"
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"

@@ -30,7 +30,7 @@ void pl_processes_handle(struct rpc_stream *st, void *arg)
     struct vic_err err;
     struct pl_container *c = NULL;
     int r = pl_index_find(pl->execution, rpc_stream_param(st, "ref"), &c, &err);
-    if (r == 0 && c->rec.state != PL_RUNNING && c->rec.state != PL_STOPPING)
+    if (r == 0 && !pl_state_is_up(c->rec.state))
         r = vic_fail(&err, VIC_ERR_CONFLICT, 0, "container %s is not running", c->rec.id);
     if (r < 0) {
         rpc_reply_error(st, &err);

@@ -66,7 +66,7 @@ void pl_stats_handle(struct rpc_stream *st, void *arg)
         rpc_reply_error(st, &err);
         return;
     }
-    if (c->rec.state != PL_RUNNING && c->rec.state != PL_STOPPING) {
+    if (!pl_state_is_up(c->rec.state)) {
         rpc_reply_json(st, about(c));
         return;
     }

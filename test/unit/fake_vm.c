@@ -2,6 +2,7 @@
 #include "test/unit/fake_vm.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -297,6 +298,7 @@ struct pl_channel *pl_channel_new(uv_loop_t *loop, const char *socket_path,
                                   const struct pl_channel_events *events, void *arg)
 {
     (void)loop, (void)socket_path;
+    fake.n_connects++;
     struct pl_channel *ch = vic_new(struct pl_channel);
     *ch = (struct pl_channel){.events = events, .arg = arg};
     return ch;
@@ -398,8 +400,9 @@ int pl_watch_new(uv_loop_t *loop, const char *path, uint64_t max_bytes,
                  const struct pl_watch_events *events, void *arg, struct pl_watch **ret_watch,
                  struct vic_err *err)
 {
-    (void)max_bytes;
-    (void)loop, (void)path, (void)err;
+    (void)loop, (void)max_bytes;
+    if (fake.fails_watches)
+        return vic_fail(err, VIC_ERR_INTERNAL, ENOENT, "watch '%s'", path);
     *ret_watch = vic_new(struct pl_watch);
     **ret_watch = (struct pl_watch){events, arg};
     return 0;

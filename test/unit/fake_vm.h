@@ -47,6 +47,8 @@ struct fake_host {
     int event_detail;    /* of the next events */
     unsigned n_unstalls; /* asked for, done or not */
     bool fails_unstalls;
+    bool fails_watches;           /* of output files */
+    unsigned n_connects;          /* channels that were opened */
     struct rpc_stream *served[8]; /* copies that the guest works on */
     size_t n_served;
     virConnectPtr destroyed_by; /* the connection of the last destroy */

@@ -17,11 +17,15 @@ test_plclient_SRC := test_plclient.c
 test_plclient_LIBS := plclient json base
 test_plclient_LDLIBS := -lcmocka -lcjson -lm
 # The flows of execution; all they call of libvirt, guests, network and storage is a fake.
-TESTS += test_flows
-test_flows_DIR := test/unit
-test_flows_SRC := test_flows.c fake_vm.c storage_rpc.c
-test_flows_LIBS := portlayer host confine json base
-test_flows_LDLIBS := -lcmocka -luv -lcjson -lm
+FLOWS := test_flows test_flows_pause test_flows_policy
+TESTS += $(FLOWS)
+define flow_rules
+$1_DIR := test/unit
+$1_SRC := $1.c flows_world.c fake_vm.c storage_rpc.c
+$1_LIBS := portlayer host confine json base
+$1_LDLIBS := -lcmocka -luv -lcjson -lm
+endef
+$(foreach t,$(FLOWS),$(eval $(call flow_rules,$t)))
 # The guest and the journal are the test's; what leads to libvirt is linked and not called.
 TESTS += test_exec
 test_exec_DIR := test/unit
