@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,8 +17,7 @@
 
 /* Each hand-over between two processors costs more than the copying itself where the machine is emulated, so
  * the pipes are deep and the parts large. */
-#define PIPE_BYTES (1u << 20)
-#define CHUNK_BYTES (128u << 10)
+#define IN_BYTES (1 << 20)
 #define BATCH_BYTES                                                                                \
     (64u << 10)             /* gathered for the process; below half a window, or it stands still */
 #define COMPLAINT_MAX 4096u /* bytes kept of what the process says on stderr */
@@ -109,46 +109,37 @@ static void finish_if_over(struct copy *c)
 
 /* ---- from the process ---------------------------------------------------------------------------- */
 
-/* True when there may be more at once. */
-static bool pass_on(struct copy *c)
+/* What is in the pipe goes to the peer without passing through us; while it waits nothing is watched, as a hang-up
+ * would be told all the time.  False: there is nothing. */
+static bool offer(struct copy *c)
 {
-    static uint8_t data[CHUNK_BYTES]; /* on the stack it would be cleared each time */
-    ssize_t n = read(c->fd[OUT], data, sizeof(data));
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return errno == EINTR;
-    if (n <= 0) {
-        close_pipe(c, OUT);
+    int n = 0;
+    if (ioctl(c->fd[OUT], FIONREAD, &n) < 0 || n <= 0)
         return false;
-    }
-    if (!c->st)
-        return true; /* nobody listens: the process is being killed */
     if (!c->has_begun)
         rpc_reply_begin(c->st);
     c->has_begun = true;
-    if (rpc_stream_write(c->st, data, (size_t)n) < RPC_HIGH_WATER)
-        return true;
-    (void)tether_loop_change(&c->t->loop, &c->watch[OUT], 0); /* on_drain goes on */
-    return false;
+    tether_loop_remove(&c->t->loop, &c->watch[OUT]);
+    rpc_stream_offer(c->st, c->fd[OUT], (size_t)n);
+    return true;
 }
 
 static void on_out_ready(struct tether_watch *w, uint32_t events)
 {
     (void)events;
     struct copy *c = container_of(w, struct copy, watch[OUT]);
-    if (c->st && rpc_stream_queued(c->st) >= RPC_HIGH_WATER) /* a hang-up cannot be unwatched */
-        tether_loop_remove(&c->t->loop, w);
-    else if (!pass_on(c))
-        finish_if_over(c);
+    if (offer(c))
+        return;
+    close_pipe(c, OUT);
+    finish_if_over(c);
 }
 
 static void on_drain(struct rpc_stream *st, void *arg)
 {
     (void)st;
     struct copy *c = arg;
-    if (c->fd[OUT] < 0)
-        return;
-    tether_loop_remove(&c->t->loop, &c->watch[OUT]);
-    (void)tether_loop_add(&c->t->loop, &c->watch[OUT], c->fd[OUT], EPOLLIN);
+    if (c->fd[OUT] >= 0 && !offer(c))
+        (void)tether_loop_add(&c->t->loop, &c->watch[OUT], c->fd[OUT], EPOLLIN);
 }
 
 static void on_complaints_ready(struct tether_watch *w, uint32_t events)
@@ -252,8 +243,8 @@ static int make_pipes(struct copy *c, int theirs[PIPES], struct vic_err *err)
             return vic_fail_errno(err, errno, "pipe");
         c->fd[i] = i == IN ? fd[1] : fd[0];
         theirs[i] = i == IN ? fd[0] : fd[1];
-        if (i != COMPLAINTS)
-            (void)fcntl(c->fd[i], F_SETPIPE_SZ, PIPE_BYTES); /* as it is, it is only slower */
+        if (i != COMPLAINTS) /* as it is, it is only slower */
+            (void)fcntl(c->fd[i], F_SETPIPE_SZ, i == IN ? IN_BYTES : (int)TETHER_PORT_OFFER);
         if (fcntl(c->fd[i], F_SETFL, O_NONBLOCK) < 0 ||
             tether_loop_add(&c->t->loop, &c->watch[i], c->fd[i], i == IN ? 0 : EPOLLIN) < 0)
             return vic_fail_errno(err, errno, "watch a pipe");

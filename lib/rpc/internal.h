@@ -55,6 +55,11 @@ struct rpc_session {
     const uint8_t *pending; /* nghttp2's bytes not yet pulled; valid until its next send */
     size_t n_pending;
 
+    uint8_t *pull; /* the buffer of a pull while it is at work */
+    size_t pull_cap, n_pulled;
+    struct rpc_part part;       /* to follow what was pulled */
+    struct rpc_stream *emptied; /* hears with the next pull that what it offered is gone */
+
     struct vic_list streams;
     size_t n_streams;
     size_t n_handed;     /* server: streams whose handler has not let go, closed ones included */
@@ -92,6 +97,8 @@ struct rpc_stream {
     bool out_ended;
     bool is_deferred; /* nghttp2 waits for rpc_kick() */
     bool is_high;
+    int offer_fd; /* borrowed */
+    size_t n_offered;
 
     struct vic_buf in; /* a body being gathered, or bytes nobody listens to yet */
     size_t unconsumed;
@@ -142,6 +149,11 @@ bool rpc_stream_hold(struct rpc_stream *st, const uint8_t *data, size_t len, str
 void rpc_stream_release_held(struct rpc_stream *st);
 void rpc_stream_kick(struct rpc_stream *st); /* nghttp2 asks for data again */
 nghttp2_data_provider rpc_stream_provider(void);
+/* For nghttp2: how long a frame may be, and the frame of what is offered. */
+ssize_t rpc_stream_frame_len(nghttp2_session *ng, uint8_t type, int32_t id, int32_t session_window,
+                             int32_t stream_window, uint32_t peer_max, void *user);
+int rpc_stream_send_offered(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head,
+                            size_t len, nghttp2_data_source *source, void *user);
 
 /* ---- server.c and client.c: what nghttp2 reported, by kind ---- */
 

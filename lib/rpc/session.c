@@ -1,4 +1,5 @@
 /* Sessions: nghttp2 set up, fed and drained, and its reports handed to the right stream. */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -177,6 +178,8 @@ static nghttp2_session_callbacks *make_callbacks(void)
     nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_close);
     nghttp2_session_callbacks_set_on_frame_send_callback(cb, on_frame_send);
     nghttp2_session_callbacks_set_error_callback2(cb, on_error);
+    nghttp2_session_callbacks_set_data_source_read_length_callback(cb, rpc_stream_frame_len);
+    nghttp2_session_callbacks_set_send_data_callback(cb, rpc_stream_send_offered);
     return cb;
 }
 
@@ -197,6 +200,7 @@ static void submit_settings(struct rpc_session *s)
 {
     const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, RPC_STREAM_WINDOW},
+        {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, RPC_FRAME_MAX},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, RPC_HEADER_BYTES_MAX},
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, s->is_server ? RPC_STREAMS_MAX : 0},
         {NGHTTP2_SETTINGS_ENABLE_PUSH, 0}, /* clients only: last, so that servers leave it out */
@@ -316,34 +320,64 @@ static void deliver_due(struct rpc_session *s)
     }
 }
 
-size_t rpc_session_pull(struct rpc_session *s, uint8_t *data, size_t cap)
+/* Not at once when the last of it was pulled: its bytes are moved by then. */
+static void tell_emptied(struct rpc_session *s)
+{
+    struct rpc_stream *st = TAKE_PTR(s->emptied);
+    if (st && st->n_offered == 0 && st->events && st->events->on_drain && !st->has_let_go &&
+        !st->out_ended)
+        st->events->on_drain(st, st->arg);
+}
+
+static bool copy_pending(struct rpc_session *s)
+{
+    if (s->n_pending == 0) {
+        ssize_t r = nghttp2_session_mem_send(s->ng, &s->pending);
+        if (r <= 0)
+            return false;
+        s->n_pending = (size_t)r;
+    }
+    size_t room = s->pull_cap - s->n_pulled;
+    size_t n = s->n_pending < room ? s->n_pending : room;
+    memcpy(s->pull + s->n_pulled, s->pending, n);
+    s->pending += n;
+    s->n_pending -= n;
+    s->n_pulled += n;
+    return true;
+}
+
+size_t rpc_session_pull_part(struct rpc_session *s, uint8_t *data, size_t cap,
+                             struct rpc_part *ret_part)
 {
     s->has_signalled = false;
+    tell_emptied(s);
     deliver_due(s);
-    size_t n = 0;
-    while (n < cap) {
-        if (s->n_pending == 0) {
-            ssize_t r = nghttp2_session_mem_send(s->ng, &s->pending);
-            if (r <= 0)
-                break;
-            s->n_pending = (size_t)r;
-        }
-        size_t part = s->n_pending < cap - n ? s->n_pending : cap - n;
-        memcpy(data + n, s->pending, part);
-        s->pending += part;
-        s->n_pending -= part;
-        n += part;
-    }
+    s->pull = data;
+    s->pull_cap = cap;
+    s->n_pulled = 0;
+    s->part = (struct rpc_part){.fd = -1};
+    while (s->n_pulled < cap && s->part.len == 0 && copy_pending(s))
+        ;
+    *ret_part = s->part;
     bool is_done = s->n_pending == 0 && !nghttp2_session_want_read(s->ng) &&
                    !nghttp2_session_want_write(s->ng);
     if (is_done && !s->is_over)
         (void)broken(s, NULL);
+    return s->n_pulled;
+}
+
+size_t rpc_session_pull(struct rpc_session *s, uint8_t *data, size_t cap)
+{
+    struct rpc_part part;
+    size_t n = rpc_session_pull_part(s, data, cap, &part);
+    assert(part.len == 0);
     return n;
 }
 
 bool rpc_session_wants_write(const struct rpc_session *s)
 {
-    return s->n_pending > 0 || !vic_list_is_empty(&s->due) || nghttp2_session_want_write(s->ng);
+    return s->n_pending > 0 || s->emptied || !vic_list_is_empty(&s->due) ||
+           nghttp2_session_want_write(s->ng);
 }
 
 bool rpc_session_is_over(const struct rpc_session *s)

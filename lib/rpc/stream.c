@@ -49,6 +49,8 @@ static void detach(struct rpc_stream *st)
     vic_list_remove(&st->link);
     vic_list_remove(&st->due_link);
     s->n_streams--;
+    if (s->emptied == st)
+        s->emptied = NULL;
     if (st->id > 0)
         (void)nghttp2_session_set_stream_user_data(s->ng, st->id, NULL); /* it may be closed */
     st->s = NULL;
@@ -172,6 +174,44 @@ void rpc_stream_consume(struct rpc_stream *st, size_t n)
 
 /* ---- out of the stream ---- */
 
+#define FRAME_WRITTEN (16u << 10) /* nghttp2 copies it */
+
+ssize_t rpc_stream_frame_len(nghttp2_session *ng, uint8_t type, int32_t id, int32_t session_window,
+                             int32_t stream_window, uint32_t peer_max, void *user)
+{
+    (void)ng, (void)type, (void)session_window, (void)stream_window, (void)peer_max;
+    const struct rpc_stream *st = rpc_stream_find(user, id);
+    return st && st->n_offered > 0 ? RPC_FRAME_MAX : FRAME_WRITTEN;
+}
+
+int rpc_stream_send_offered(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head,
+                            size_t len, nghttp2_data_source *source, void *user)
+{
+    (void)ng, (void)source;
+    struct rpc_session *s = user;
+    struct rpc_stream *st = rpc_stream_find(s, frame->hd.stream_id);
+    if (!st)
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    if (s->pull_cap - s->n_pulled < RPC_PULL_MIN)
+        return NGHTTP2_ERR_WOULDBLOCK;
+    memcpy(s->pull + s->n_pulled, head, RPC_PULL_MIN);
+    s->n_pulled += RPC_PULL_MIN;
+    s->part = (struct rpc_part){st->offer_fd, len};
+    st->n_offered -= len;
+    if (st->n_offered == 0)
+        s->emptied = st;
+    return NGHTTP2_ERR_PAUSE;
+}
+
+void rpc_stream_offer(struct rpc_stream *st, int fd, size_t len)
+{
+    if (!st->s || st->s->is_over || len == 0)
+        return;
+    st->offer_fd = fd;
+    st->n_offered += len;
+    rpc_stream_kick(st);
+}
+
 size_t rpc_stream_queued(const struct rpc_stream *st)
 {
     return st->out.len - st->out_pos;
@@ -187,6 +227,10 @@ static ssize_t on_read(nghttp2_session *ng, int32_t id, uint8_t *data, size_t ca
     if (!st)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     size_t n = rpc_stream_queued(st);
+    if (st->n_offered > 0) {
+        *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+        return (ssize_t)(st->n_offered < cap ? st->n_offered : cap);
+    }
     if (n == 0 && !st->out_ended) {
         st->is_deferred = true;
         return NGHTTP2_ERR_DEFERRED;

@@ -6,12 +6,13 @@
 #include <sys/random.h>
 
 #include "lib/base/str.h"
+#include "lib/rpc/rpc.h"
 
 #define ASK "VIC-SYNC "
 #define ANSWER "VIC-ACK "
 
-/* nghttp2 takes frames of up to 16 KiB; zeros then read as a frame that no session may send. */
-#define PADDING ((16u << 10) + 9 + 64)
+/* The rest of a frame, at most; zeros then read as a frame that no session may send. */
+#define PADDING (RPC_FRAME_MAX + 9 + 64)
 
 static void new_nonce(char text[RPC_SYNC_NONCE + 1])
 {

@@ -1,5 +1,7 @@
 /* A client and a server session joined by memory: intents and streams. */
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "test/unit/rpc_pair.h"
 
@@ -374,6 +376,90 @@ static void an_error_after_the_beginning_resets(void **state)
     assert_int_equal(t.at_server.closes, 0);
 }
 
+/* A pipe with a pattern in it, as wide as the test needs. */
+static void fill_pipe(int fd[2], size_t len)
+{
+    assert_int_equal(pipe2(fd, O_NONBLOCK), 0);
+    assert_true(fcntl(fd[1], F_SETPIPE_SZ, 1 << 20) >= 1 << 20);
+    for (size_t i = 0; i < len; i += 1000) {
+        char part[1000];
+        size_t n = len - i < sizeof(part) ? len - i : sizeof(part);
+        for (size_t k = 0; k < n; k++)
+            part[k] = (char)((i + k) % 251);
+        assert_int_equal(write(fd[1], part, n), n);
+    }
+}
+
+static void assert_pattern(const struct vic_buf *b, size_t len)
+{
+    assert_int_equal(b->len, len);
+    for (size_t i = 0; i < len; i++)
+        if (b->data[i] != (char)(i % 251))
+            fail_msg("byte %zu", i);
+}
+
+/* Past a frame, past a window, with other calls between. */
+static void what_is_offered_arrives_in_its_place(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {1, 4096, RPC_FRAME_MAX, 700000};
+    static const size_t steps[] = {0, 7, 4096};
+    for (size_t i = 0; i < ARRAY_SIZE(sizes) * ARRAY_SIZE(steps); i++) {
+        size_t len = sizes[i / ARRAY_SIZE(steps)];
+        t.step = steps[i % ARRAY_SIZE(steps)];
+        struct seen seen;
+        int fd[2];
+        fill_pipe(fd, len);
+        t.at_server = (struct seen){0};
+        pair_open("/v1/pipe", &seen);
+        rpc_stream_offer(t.at_server.st, fd[0], len);
+        auto_answer struct answer a = {0};
+        pair_call("POST", "/v1/echo/a", NULL, &a);
+        assert_int_equal(a.kind, VIC_ERR_NONE);
+        pair_run();
+        assert_pattern(&seen.data, len);
+        assert_int_equal(t.at_server.drains, 1); /* once, and when all had been moved */
+        rpc_stream_end(t.at_server.st);
+        rpc_stream_end(seen.st);
+        pair_run();
+        assert_int_equal(seen.closes, 1);
+        assert_int_equal(seen.kind, VIC_ERR_NONE);
+        vic_buf_release(&seen.data);
+        (void)close(fd[0]);
+        (void)close(fd[1]);
+    }
+}
+
+static void what_is_offered_may_be_given_up(void **state)
+{
+    (void)state;
+    struct seen seen;
+    int fd[2];
+    fill_pipe(fd, 700000);
+    pair_open("/v1/pipe", &seen);
+    seen.keep_window = true;
+    rpc_stream_offer(t.at_server.st, fd[0], 700000);
+    pair_run();
+    assert_int_equal(seen.data.len, RPC_STREAM_WINDOW); /* the rest waits in the pipe */
+    assert_int_equal(t.at_server.drains, 0);
+    rpc_stream_cancel(t.at_server.st);
+    pair_run();
+    assert_int_equal(seen.closes, 1);
+    vic_buf_release(&seen.data);
+    /* The last that was offered, moved and not yet told. */
+    t.at_server = (struct seen){0};
+    pair_open("/v1/pipe", &seen);
+    rpc_stream_offer(t.at_server.st, fd[0], 10);
+    assert_true(pair_carry(t.server, t.client));
+    rpc_stream_cancel(t.at_server.st);
+    pair_run();
+    assert_int_equal(seen.closes, 1);
+    assert_int_equal(t.at_server.drains, 0);
+    vic_buf_release(&seen.data);
+    (void)close(fd[0]);
+    (void)close(fd[1]);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, pair_set_up, pair_tear_down)
 
 int main(void)
@@ -395,6 +481,8 @@ int main(void)
         CASE(a_call_does_not_wait_behind_a_streams_bytes),
         CASE(a_stalled_client_bounds_the_server),
         CASE(bytes_before_the_handler_listens_wait),
+        CASE(what_is_offered_arrives_in_its_place),
+        CASE(what_is_offered_may_be_given_up),
         CASE(an_upload_is_answered_before_its_end),
         CASE(an_error_after_the_beginning_resets),
     };
