@@ -75,13 +75,13 @@ END
 }
 
 @test "--undo keeps what another virtual container host uses, until that is gone" {
-    mkdir -p "$T/lib/work"
+    mkdir -p "$T/lib/other"
     elsewhere <<'END'
 cut_short
-touch "$T/lib/work/vch.json" # of a VCH below the same root
+touch "$T/lib/other/vch.json" # of a VCH below the same root
 quickstart --undo | grep 'another virtual container host'
 same "vic-docker vic-layer" "$(users)"
-rm "$T/lib/work/vch.json"
+rm "$T/lib/other/vch.json"
 mkdir -p /run/vic/0123
 touch /run/vic/0123/docker.json # of one with a root of its own
 quickstart --undo
@@ -90,7 +90,7 @@ rm -r /run/vic/0123
 quickstart --undo
 same "" "$(users)"
 [ ! -e "$T/lib/quickstart" ]
-[ -d "$T/lib/work" ]
+[ -d "$T/lib/other" ]
 END
 }
 
