@@ -4,7 +4,7 @@
 #                     sets SUITE, REGISTRY, VCH, VIC_HOST, DOCKER; exports them for the tests
 #   suite_down        takes all of it back
 #   machine ARGS      vic-machine on the suite's folder of VCHs
-#   dk ARGS           the docker CLI on the suite's VCH, bounded in time
+#   dk ARGS           the docker CLI on the suite's VCH, bounded in time; says what it can when time is up
 #   on_terminal ROWS COLUMNS ARGS  the same, on a terminal of its own
 #   image NAME[:TAG]  the registry's name of a fixture image
 #
@@ -29,7 +29,26 @@ machine() {
     shift
     timeout 120 "$VIC_BIN/vic-machine" "$command" --root "$SUITE/vchs" "$@"
 }
-dk() { timeout "${DK_TIMEOUT:-90}" "$DOCKER" -H "$VIC_HOST" "$@"; }
+dk() {
+    local rc=0
+    timeout "${DK_TIMEOUT:-90}" "$DOCKER" -H "$VIC_HOST" "$@" || rc=$?
+    [ "$rc" -ne 124 ] || why_late >&2
+    return "$rc"
+}
+# What can be known of VMs and daemons when something did not come in time.
+why_late() {
+    local pid task domain
+    echo "--- not in time; the port layers' last words:"
+    tail -n 15 "$SUITE"/vchs/*/log/vic-portlayer.log
+    for domain in $(timeout 10 virsh -q -c qemu:///system list --all --name); do
+        pid=$(cat "/run/libvirt/qemu/$domain.pid") || continue
+        echo "--- $domain: $(tr '\0' ' ' <"/proc/$pid/cmdline" | grep -o 'guest=[^,]*')"
+        for task in "/proc/$pid"/task/*; do # name, state, CPU time of its own and of the kernel, where it waits
+            echo "$(<"$task/comm") $(cut -d ' ' -f 3,14,15 <(sed 's/(.*)/x/' "$task/stat")) $(cat "$task/wchan")"
+        done
+        timeout 10 virsh -c qemu:///system qemu-monitor-command --hmp "$domain" 'info registers -a' | grep -E 'CPU#|RIP'
+    done
+}
 # The bound is around script: timeout makes a process group, and one that is not in the terminal's
 # foreground is stopped as soon as it sets a mode of the terminal.
 on_terminal() {
