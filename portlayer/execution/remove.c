@@ -4,7 +4,9 @@
  * It should have no VM any more.  But libvirt finishes a start whose caller was killed, and may do so
  * after the domains were listed for the recovery.
  */
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/alloc.h"
 #include "lib/base/file.h"
@@ -34,11 +36,18 @@ static int destroy_vm(const struct removal *r, struct vic_err *err)
     return n;
 }
 
+/* A crash from here on is finished at the next start, as a folder without a record is a container half made.  That
+ * way is for a datastore without room: a removal is what makes some. */
+static int note_intention(const struct removal *r, struct vic_err *err)
+{
+    int n = vic_file_replace(r->record_path, r->record_text, strlen(r->record_text), 0600, err);
+    return n < 0 && (unlink(r->record_path) == 0 || errno == ENOENT) ? 0 : n;
+}
+
 static int remove_work(void *arg, struct vic_err *err)
 {
     struct removal *r = arg;
-    /* The intention first: a crash from here on is finished at the next start. */
-    int n = vic_file_replace(r->record_path, r->record_text, strlen(r->record_text), 0600, err);
+    int n = note_intention(r, err);
     if (n == 0)
         n = destroy_vm(r, err);
     if (n == 0)

@@ -1,11 +1,13 @@
 /* Starts, stops and signals, and what libvirt tells while it is listed, over a host of memory. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -298,6 +300,33 @@ static void test_a_stop_during_a_restart_is_answered_by_the_end_of_the_run(void 
     assert_int_equal(c->rec.state, PL_RUNNING);
 }
 
+/* Any write fails, as where there is no room. */
+static void set_file_limit(rlim_t bytes)
+{
+    (void)signal(SIGXFSZ, SIG_IGN);
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void test_a_removal_needs_no_room(void **state)
+{
+    (void)state;
+    write_record('a', PL_EXITED, "");
+    open_execution();
+    set_file_limit(0);
+    struct rpc_stream *st = remove_by_force("ca");
+    until(st->answer || st->err.kind != VIC_ERR_NONE);
+    set_file_limit(RLIM_INFINITY);
+    assert_non_null(st->answer);
+    assert_null(container('a'));
+    char id[VIC_ID_LEN + 1];
+    id_of('a', id);
+    auto_free char *dir = vic_xasprintf("%s/containers/%s", w.dir, id);
+    assert_int_equal(vic_file_exists(dir), 0);
+}
+
 static void test_output_that_cannot_be_watched_costs_no_second_connection(void **state)
 {
     (void)state;
@@ -320,6 +349,7 @@ static void test_output_that_cannot_be_watched_costs_no_second_connection(void *
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        FLOW(test_a_removal_needs_no_room),
         FLOW(test_output_that_cannot_be_watched_costs_no_second_connection),
         FLOW(test_a_vm_that_ends_while_domains_are_listed_is_heard_of),
         FLOW(test_a_vm_without_readable_metadata_is_its_containers),
