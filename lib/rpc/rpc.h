@@ -27,7 +27,7 @@
 #define RPC_STREAM_WINDOW (512u << 10) /* bytes a peer may send on a stream before we consume */
 #define RPC_FRAME_MAX (128u << 10)     /* of a peer's body in one frame */
 #define RPC_HIGH_WATER (512u << 10) /* a writer stops at this many queued bytes on a stream ... */
-#define RPC_LOW_WATER (128u << 10)   /* ... and hears on_drain when fewer than these remain */
+#define RPC_LOW_WATER (128u << 10)  /* ... and hears on_drain when fewer than these remain */
 #define RPC_STREAMS_MAX 4096        /* concurrent requests in one session */
 
 struct rpc_session;

@@ -1,9 +1,13 @@
 # The personality's tests link what the program links.
-TESTS += test_docker_pure test_docker_convert test_docker_sink
+TESTS += test_docker_pure test_docker_docs test_docker_convert test_docker_sink
 test_docker_pure_DIR := test/unit
 test_docker_pure_SRC := test_docker_pure.c
 test_docker_pure_LIBS = $(docker_LIBS)
 test_docker_pure_LDLIBS = -lcmocka $(docker_LDLIBS)
+test_docker_docs_DIR := test/unit
+test_docker_docs_SRC := test_docker_docs.c
+test_docker_docs_LIBS = $(docker_LIBS)
+test_docker_docs_LDLIBS = -lcmocka $(docker_LDLIBS)
 test_docker_convert_DIR := test/unit
 test_docker_convert_SRC := test_docker_convert.c
 test_docker_convert_LIBS = $(docker_LIBS)

@@ -14,7 +14,6 @@
 #include "lib/base/alloc.h"
 #include "lib/base/file.h"
 #include "lib/base/log.h"
-#include "lib/base/str.h"
 #include "portlayer/execution/create_doc.h"
 
 struct world w;

@@ -696,49 +696,6 @@ static void test_the_table_is_bounded(void **state)
 
 /* ---- keys that detach ---- */
 
-/* Typed as a whole and cut everywhere; "!" stands for the sequence's end. */
-static void types(const char *hex, const char *typed, const char *want)
-{
-    size_t len = strlen(typed);
-    for (size_t cut = 0; cut <= len; cut++) {
-        struct pl_keys k;
-        auto_buf struct vic_buf out = {0};
-        const uint8_t *data = (const uint8_t *)typed;
-        assert_int_equal(pl_keys_from_hex(hex, &k, NULL), 0);
-        if (pl_keys_feed(&k, data, cut, &out) || pl_keys_feed(&k, data + cut, len - cut, &out))
-            vic_buf_add_char(&out, '!');
-        else
-            pl_keys_end(&k, &out);
-        assert_string_equal(vic_buf_str(&out), want);
-    }
-}
-
-static void test_keys_in_a_row_detach_and_others_go_on(void **state)
-{
-    (void)state;
-    types("1011", "ab\x10\x11", "ab!");
-    types("1011", "\x10\x11\x10\x11", "!");
-    types("1011",
-          "a\x10"
-          "b\x11",
-          "a\x10"
-          "b\x11");
-    types("1011", "a\x10", "a\x10");
-    types("1011", "\x10\x10\x11", "\x10\x10\x11");
-    types("61", "xay", "x!");
-    types("616263", "ababc", "ababc"); /* as in Docker */
-    types("616263", "abxabcx", "abx!");
-    types("6161", "aba", "aba");
-    types(NULL, "a\x10\x11", "a\x10\x11");
-    static const char *const bad[] = {
-        "", "1", "1x", "1A",
-        "00000000000000000000000000000000000000000000000000000000000000"
-        "0000"};
-    struct pl_keys k;
-    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-        assert_true(pl_keys_from_hex(bad[i], &k, NULL) < 0);
-}
-
 static void test_keys_detach_the_client_of_a_terminal(void **state)
 {
     (void)state;
@@ -808,7 +765,6 @@ int main(void)
         TEST(test_a_start_waits_for_the_guest),
         TEST(test_sizes),
         TEST(test_the_table_is_bounded),
-        TEST(test_keys_in_a_row_detach_and_others_go_on),
         TEST(test_keys_detach_the_client_of_a_terminal),
         TEST(test_keys_mean_nothing_without_a_terminal),
         TEST(test_a_key_that_is_held_goes_on_at_the_end),

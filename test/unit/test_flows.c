@@ -13,9 +13,7 @@
 #include <cmocka.h>
 
 #include "lib/base/alloc.h"
-#include "lib/base/clock.h"
 #include "lib/base/file.h"
-#include "lib/base/str.h"
 #include "test/unit/flows_world.h"
 
 /* ---- libvirt comes back ---- */

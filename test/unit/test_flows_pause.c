@@ -11,7 +11,6 @@
 #include <cmocka.h>
 
 #include "lib/base/alloc.h"
-#include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/base/str.h"
 #include "test/unit/flows_world.h"

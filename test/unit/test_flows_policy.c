@@ -10,9 +10,7 @@
 
 #include <cmocka.h>
 
-#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
-#include "lib/base/str.h"
 #include "portlayer/execution/fingerprint.h"
 #include "portlayer/execution/restart.h"
 #include "test/unit/flows_world.h"

@@ -4,7 +4,7 @@ test_tether_parts_SRC := test_tether_parts.c
 test_tether_parts_LIBS := guest rpc confine json base
 test_tether_parts_LDLIBS := -lcmocka -lnghttp2 -lcjson -lm
 test_tether_DIR := test
-test_tether_SRC := unit/test_tether.c lib/tether_drive.c
+test_tether_SRC := unit/test_tether.c unit/tether_world.c lib/tether_drive.c
 test_tether_LIBS := guest rpc confine json base
 test_tether_LDLIBS := -lcmocka -lnghttp2 -lcjson -lm
 # Drives a tether by hand or from a script, over a connected unix socket.
