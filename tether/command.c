@@ -37,8 +37,8 @@ static enum vic_err_kind kind_of(int code)
 {
     if (code == ENOENT)
         return VIC_ERR_NOT_FOUND;
-    return code == EACCES || code == EISDIR || code == ENOTDIR ? VIC_ERR_FORBIDDEN
-                                                               : VIC_ERR_INVALID;
+    bool is_no_program = code == EACCES || code == EISDIR || code == ENOTDIR || code == ENOEXEC;
+    return is_no_program ? VIC_ERR_FORBIDDEN : VIC_ERR_INVALID;
 }
 
 /* 0 when file can be run, else the errno that says why not; *ret_is_stat: it is not even there. */

@@ -37,8 +37,10 @@ static int fail_tar(const struct in *i, struct vic_err *err)
 static int fail_disk(const struct in *i, const char *name, struct vic_err *err)
 {
     const char *why = archive_error_string(i->disk);
-    return vic_fail(err, VIC_ERR_INTERNAL, EIO, "unpack %.200s: %.200s", name,
-                    why ? why : "failed");
+    int code = archive_errno(i->disk);
+    return code > 0 ? vic_fail_errno(err, code, "unpack %.200s: %.200s", name, why ? why : "failed")
+                    : vic_fail(err, VIC_ERR_INTERNAL, EIO, "unpack %.200s: %.200s", name,
+                               why ? why : "failed");
 }
 
 /* Below where it is unpacked: without "/" and "./" in front.  NULL if it leads out of there. */

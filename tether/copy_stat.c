@@ -46,8 +46,12 @@ int copy_stat(const char *path, cJSON **ret_doc, struct vic_err *err)
         return is_absent ? vic_fail(err, VIC_ERR_NOT_FOUND, errno, "no such file: %.300s", path)
                          : vic_fail_errno(err, errno, "stat %.300s", path);
     }
+    /* ext4 has years that 64 bits of nanoseconds have not. */
+    const int64_t last_s = INT64_MAX / VIC_NS_PER_S - 1;
+    int64_t s = st.st_mtim.tv_sec;
+    s = s > last_s ? last_s : s < -last_s ? -last_s : s;
     char mtime[VIC_CLOCK_TEXT_MAX];
-    vic_clock_format_rfc3339(st.st_mtim.tv_sec * VIC_NS_PER_S + st.st_mtim.tv_nsec, mtime);
+    vic_clock_format_rfc3339(s * VIC_NS_PER_S + st.st_mtim.tv_nsec, mtime);
     auto_free char *name = last_component(path);
     auto_free char *target = S_ISLNK(st.st_mode) ? link_target(path) : NULL;
     cJSON *doc = json_new_obj();

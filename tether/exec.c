@@ -25,6 +25,8 @@ struct exec_source {
     int fd; /* borrowed from process; -1 at its end */
     enum vic_record_type type;
     bool is_paused; /* nobody takes it */
+    bool is_hung;   /* a terminal that no process has open for now */
+    size_t left;    /* once e->is_final: what is still taken of it */
 };
 
 struct tether_exec {
@@ -44,7 +46,7 @@ struct tether_exec {
     bool runs;
     bool is_dead;
     bool is_abandoned; /* nobody will read */
-    bool is_final;     /* what the pipes hold now is all there will be */
+    bool is_final;     /* what the pipes held then is all there will be */
 };
 
 static const struct rpc_stream_events no_events;
@@ -53,7 +55,7 @@ static void close_source(struct exec_source *s)
 {
     tether_loop_remove(&s->exec->tether->loop, &s->watch);
     s->fd = -1;
-    s->is_paused = false;
+    s->is_paused = s->is_hung = false;
 }
 
 static void free_exec(struct tether_exec *e)
@@ -91,7 +93,33 @@ static void send_record(struct tether_exec *e, enum vic_record_type type, const 
     (void)rpc_stream_write(e->reader, data, len);
 }
 
-/* Reads one chunk, or all there is when no more can come.  A paused source leaves the loop: a hang-up
+/* As of the container's first process: see tether.c. */
+static void await_terminal(struct exec_source *s)
+{
+    if (!s->is_hung)
+        (void)tether_loop_change(&s->exec->tether->loop, &s->watch, EPOLLIN | EPOLLET);
+    s->is_hung = true;
+}
+
+static void add_output(struct exec_source *s, const void *data, size_t len)
+{
+    struct tether_exec *e = s->exec;
+    send_record(e, s->type, data, len);
+    s->left -= e->is_final ? len : 0;
+    if (!s->is_hung)
+        return;
+    s->is_hung = false;
+    (void)tether_loop_change(&e->tether->loop, &s->watch, EPOLLIN);
+    tether_input_retry(&e->input);
+}
+
+/* How much of a source may be read; 0 when that was all. */
+static size_t wanted(const struct exec_source *s)
+{
+    return s->exec->is_final && s->left < TETHER_CHUNK_MAX ? s->left : TETHER_CHUNK_MAX;
+}
+
+/* Reads one chunk, or all there is when no more will be taken.  A paused source leaves the loop: a hang-up
  * would be reported all the time. */
 static void read_source(struct exec_source *s)
 {
@@ -101,16 +129,20 @@ static void read_source(struct exec_source *s)
         if (!has_room(e)) {
             tether_loop_remove(&e->tether->loop, &s->watch);
             s->is_paused = true;
+            s->is_hung = false;
             return;
         }
-        ssize_t n = read(s->fd, data, sizeof(data));
+        ssize_t n = read(s->fd, data, wanted(s));
+        bool is_hung = n < 0 && errno == EIO && e->spec.process.has_tty && !e->is_dead;
         if (n > 0)
-            send_record(e, s->type, data, (size_t)n);
+            add_output(s, data, (size_t)n);
         else if (n < 0 && errno == EINTR)
             continue;
+        else if (is_hung)
+            await_terminal(s);
         else if (n == 0 || errno != EAGAIN || e->is_final)
-            close_source(s); /* its end; a terminal says EIO */
-        else
+            close_source(s);
+        if (n <= 0)
             return;
     } while (s->fd >= 0 && e->is_final);
 }
@@ -189,6 +221,8 @@ int tether_exec_read(struct tether_exec *e, struct rpc_stream *st, struct vic_er
 {
     static const struct rpc_stream_events events = {.on_drain = on_drain,
                                                     .on_close = on_reader_close};
+    if (!e->runs)
+        return vic_fail(err, VIC_ERR_CONFLICT, 0, "it does not run yet");
     if (e->reader || e->is_abandoned)
         return vic_fail(err, VIC_ERR_CONFLICT, 0, "the output has a reader already");
     e->reader = st;
@@ -200,12 +234,20 @@ int tether_exec_read(struct tether_exec *e, struct rpc_stream *st, struct vic_er
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
+/* What is there now and no more: children may go on to write as fast as we read. */
 static void make_final(struct tether_exec *e)
 {
     e->is_final = true;
-    for (size_t i = 0; i < ARRAY_SIZE(e->sources); i++)
-        if (e->sources[i].fd >= 0 && !e->sources[i].is_paused)
-            read_source(&e->sources[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(e->sources); i++) {
+        struct exec_source *s = &e->sources[i];
+        int left = 0;
+        if (s->fd < 0)
+            continue;
+        (void)ioctl(s->fd, FIONREAD, &left);
+        s->left = left > 0 ? (size_t)left : 0;
+        s->is_paused = false;
+        read_source(s);
+    }
     finish_if_done(e);
 }
 
@@ -230,6 +272,9 @@ static void begin_grace(struct tether_exec *e)
 static void on_dead(struct tether_exec *e)
 {
     tether_input_close(&e->input);
+    for (size_t i = 0; i < ARRAY_SIZE(e->sources); i++)
+        if (e->sources[i].is_hung)
+            read_source(&e->sources[i]); /* that was its end */
     if (is_drained(e))
         finish_if_done(e);
     else

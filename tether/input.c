@@ -7,6 +7,8 @@
 
 #include "lib/base/alloc.h"
 
+#define CHUNK_GROWS_MAX 4096u
+
 struct input_stream {
     struct vic_list link;
     struct tether_input *in;
@@ -78,11 +80,26 @@ static int write_chunks(struct tether_input *in)
     return 0;
 }
 
+/* A terminal's hang-up would be told all the time, and means nothing here: another process may open it. */
+static void watch(struct tether_input *in, uint32_t events)
+{
+    if (events == 0 && in->is_terminal)
+        tether_loop_remove(in->loop, &in->watch);
+    else if (in->watch.fd < 0)
+        (void)tether_loop_add(in->loop, &in->watch, in->fd, events);
+    else
+        (void)tether_loop_change(in->loop, &in->watch, events);
+}
+
 static void pump(struct tether_input *in)
 {
     if (in->fd < 0)
         return;
     int r = write_chunks(in);
+    if (r == -EIO && in->is_terminal) {
+        watch(in, 0);
+        return;
+    }
     bool is_empty = vic_list_is_empty(&in->chunks);
     if (r < 0 || (is_empty && in->is_closing && !in->is_terminal)) {
         tether_input_close(in);
@@ -90,7 +107,13 @@ static void pump(struct tether_input *in)
     }
     if (is_empty)
         in->is_closing = false;
-    (void)tether_loop_change(in->loop, &in->watch, is_empty ? 0 : EPOLLOUT);
+    watch(in, is_empty ? 0 : EPOLLOUT);
+}
+
+void tether_input_retry(struct tether_input *in)
+{
+    if (!vic_list_is_empty(&in->chunks))
+        pump(in);
 }
 
 static void on_input_ready(struct tether_watch *w, uint32_t events)
@@ -98,8 +121,6 @@ static void on_input_ready(struct tether_watch *w, uint32_t events)
     struct tether_input *in = container_of(w, struct tether_input, watch);
     if (!vic_list_is_empty(&in->chunks))
         pump(in);
-    else if (in->is_terminal) /* hung up with nothing to write: the reading side deals with it */
-        tether_loop_remove(in->loop, w);
     else if (events & (EPOLLERR | EPOLLHUP)) /* the last reader of the pipe is gone */
         tether_input_close(in);
 }
@@ -116,7 +137,7 @@ int tether_input_open(struct tether_input *in, int fd, bool is_terminal, struct 
 {
     in->fd = fd;
     in->is_terminal = is_terminal;
-    int r = tether_loop_add(in->loop, &in->watch, fd, 0);
+    int r = is_terminal ? 0 : tether_loop_add(in->loop, &in->watch, fd, 0);
     return r < 0 ? vic_fail_errno(err, -r, "watch stdin") : 0;
 }
 
@@ -156,16 +177,32 @@ void tether_input_close(struct tether_input *in)
     }
 }
 
+/* The last chunk, when it is this stream's and small, grows: single bytes must not cost a chunk each. */
+static struct input_chunk *chunk_for(struct input_stream *s, size_t len)
+{
+    struct vic_list *chunks = &s->in->chunks;
+    struct input_chunk *last =
+        vic_list_is_empty(chunks) ? NULL : container_of(chunks->prev, struct input_chunk, link);
+    if (!last || last->from != s || last->len + len > CHUNK_GROWS_MAX) {
+        struct input_chunk *c = vic_xalloc(sizeof(*c) + len);
+        c->from = s;
+        s->n_chunks++;
+        vic_list_append(chunks, &c->link);
+        return c;
+    }
+    vic_list_remove(&last->link);
+    last = vic_xrealloc_array(last, 1, sizeof(*last) + last->len + len);
+    vic_list_append(chunks, &last->link);
+    return last;
+}
+
 static void on_input_data(struct rpc_stream *st, const uint8_t *data, size_t len, void *arg)
 {
     struct input_stream *s = arg;
     (void)st;
-    struct input_chunk *c = vic_xalloc(sizeof(*c) + len);
-    c->from = s;
-    c->len = len;
-    memcpy(c->data, data, len);
-    vic_list_append(&s->in->chunks, &c->link);
-    s->n_chunks++;
+    struct input_chunk *c = chunk_for(s, len);
+    memcpy(c->data + c->len, data, len);
+    c->len += len;
     pump(s->in);
 }
 

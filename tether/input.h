@@ -31,6 +31,8 @@ void tether_input_init(struct tether_input *in, struct tether_loop *loop);
 int tether_input_open(struct tether_input *in, int fd, bool is_terminal, struct vic_err *err);
 /* No more streams will come: closes once what is queued was written. */
 void tether_input_finish(struct tether_input *in);
+/* A terminal that nobody had open is open again. */
+void tether_input_retry(struct tether_input *in);
 /* Nobody reads any more: drops what is queued and answers every open stream with a conflict. */
 void tether_input_close(struct tether_input *in);
 

@@ -76,7 +76,7 @@ static void close_source(struct tether_source *s)
 {
     tether_loop_remove(&s->tether->loop, &s->watch);
     s->fd = -1;
-    s->is_paused = false;
+    s->is_paused = s->is_hung = false;
 }
 
 /* A paused source leaves the loop: a hang-up would be reported all the time. */
@@ -84,6 +84,25 @@ static void pause_source(struct tether_source *s)
 {
     tether_loop_remove(&s->tether->loop, &s->watch);
     s->is_paused = true;
+    s->is_hung = false;
+}
+
+/* A process may open the terminal again: the edge that comes with its output wakes us, and a hang-up does not. */
+static void await_terminal(struct tether_source *s)
+{
+    if (!s->is_hung)
+        (void)tether_loop_change(&s->tether->loop, &s->watch, EPOLLIN | EPOLLET);
+    s->is_hung = true;
+}
+
+static void add_output(struct tether_source *s, const void *data, size_t len)
+{
+    tether_output_add(&s->tether->output, s->type, data, len);
+    if (!s->is_hung)
+        return;
+    s->is_hung = false;
+    (void)tether_loop_change(&s->tether->loop, &s->watch, EPOLLIN);
+    tether_input_retry(&s->tether->input);
 }
 
 /* Reads one chunk, or all there is once nobody can write any more. */
@@ -98,11 +117,14 @@ static void read_source(struct tether_source *s)
         }
         ssize_t n = read(s->fd, data, sizeof(data));
         if (n > 0) {
-            tether_output_add(&t->output, s->type, data, (size_t)n);
+            add_output(s, data, (size_t)n);
         } else if (n < 0 && errno == EINTR) {
             continue;
+        } else if (n < 0 && errno == EIO && t->spec.has_tty && t->state == TETHER_RUNNING) {
+            await_terminal(s);
+            return;
         } else if (n == 0 || errno != EAGAIN || t->state == TETHER_DRAINING) {
-            close_source(s); /* its end; a terminal says EIO */
+            close_source(s);
         } else {
             return;
         }

@@ -56,6 +56,7 @@ struct tether_source {
     int fd; /* borrowed from process; -1 at its end */
     enum vic_record_type type;
     bool is_paused; /* no room in the output queue */
+    bool is_hung;   /* a terminal that no process has open for now */
 };
 
 struct tether {

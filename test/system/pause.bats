@@ -24,6 +24,9 @@ grew() { [ "$(take /ticks 2>/dev/null | wc -c)" -gt "$1" ]; }
     echo in >"$BATS_TEST_TMPDIR/in"
     dk cp "$BATS_TEST_TMPDIR/in" pause-main:/in
     equal in "$(take /in)"
+    run -0 dk top pause-main -o pid,args
+    expect "echo . >>/ticks"
+    [ "$(dk stats --no-stream --format '{{.PIDs}}' pause-main)" -ge 2 ]
     dk logs pause-main
     dk rename pause-main pause-renamed && dk rename pause-renamed pause-main
     run -1 dk pause pause-main

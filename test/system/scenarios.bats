@@ -43,7 +43,8 @@ is_state() { [ "$(state "$1")" = "$2" ]; }
     run -1 dk rename scene-renamed scene-main
     expect "already in use"
     run -0 api POST "/v1.50/containers/scene-renamed/rename?name="
-    [ "${lines[-1]}" = 400 ] || [ "${lines[-1]}" = 500 ]
+    equal 400 "${lines[-1]}"
+    expect "Neither old nor new names may be empty"
     dk rename scene-renamed scene-again && dk rename scene-main scene-moved && dk rename scene-moved scene-main
     equal created "$(dk inspect -f '{{.State.Status}}' scene-again)"
 }

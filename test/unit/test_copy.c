@@ -19,6 +19,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+#include "lib/base/str.h"
 #include "tether/copy.h"
 
 #define LARGE (200u << 10) /* bytes: more than a pipe holds */
@@ -194,6 +195,13 @@ static void test_stat(void **state)
         if (target)
             assert_string_equal(said, target);
     }
+    auto_free char *later = at(t, "/d/f"); /* than 64 bits of nanoseconds hold */
+    const struct timespec times[] = {{.tv_sec = INT64_C(13569465600)},
+                                     {.tv_sec = INT64_C(13569465600)}};
+    auto_json cJSON *doc = NULL;
+    assert_int_equal(utimensat(AT_FDCWD, later, times, 0), 0);
+    assert_int_equal(copy_stat(later, &doc, NULL), 0);
+    assert_true(vic_str_starts_with(json_str(doc, "mtime", ""), "2262-04-11T"));
     auto_free char *absent = at(t, "/d/f/x");
     auto_json cJSON *none = NULL;
     struct vic_err err = {0};
