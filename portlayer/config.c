@@ -108,7 +108,7 @@ static int read_config(const cJSON *doc, struct pl_config *c, struct vic_err *er
         (r = json_get_i64(doc, "", "default_memory_bytes", MEMORY_MIN, MEMORY_MAX, &memory, err)) <
             0 ||
         (r = json_get_i64(doc, "", "disk_size_bytes", MIB, DISK_MAX, &disk, err)) < 0 ||
-        (r = json_get_i64(doc, "", "default_cpus", 1, CPUS_MAX, &cpus, err)) < 0 ||
+        (r = json_get_i64(doc, "", "default_cpus", 0, CPUS_MAX, &cpus, err)) < 0 ||
         (r = one_of("acceleration", c->acceleration, accelerations, ARRAY_SIZE(accelerations),
                     err)) < 0 ||
         (r = one_of("boot", c->boot, boots, ARRAY_SIZE(boots), err)) < 0)

@@ -32,8 +32,9 @@ struct pl_config {
     char *boot;         /* "direct" or "iso" */
     uint64_t default_memory_bytes;
     uint64_t disk_size_bytes;
-    unsigned default_cpus;
-    uid_t qemu_uid; /* libvirt-qemu, found by name */
+    unsigned
+        default_cpus; /* of a VM; 0 until pl_execution_new() chose what fits the acceleration */
+    uid_t qemu_uid;   /* libvirt-qemu, found by name */
     gid_t qemu_gid;
     uid_t layer_uid; /* vic-layer; (uid_t)-1 if there is no such user */
     gid_t layer_gid;

@@ -18,7 +18,6 @@
 
 #define DEFAULT_MEMORY "1g"
 #define DEFAULT_DISK "64g"
-#define DEFAULT_CPUS_MAX 2
 #define NFT_TIMEOUT_MS 10000
 
 static bool opt_local;
@@ -42,7 +41,8 @@ static const struct vic_opt opts[] = {
     {"listen", "URL", "unix:///PATH or tcp://127.0.0.1:PORT (a socket in /run/vic)",
      .value = &opt_listen},
     {"default-memory", "SIZE", "of a container's VM (" DEFAULT_MEMORY ")", .value = &opt_memory},
-    {"default-cpus", "N", "of a container's VM (the host's, at most 2)", .value = &opt_cpus},
+    {"default-cpus", "N", "of a container's VM (with KVM the host's, at most 2; without, 1)",
+     .value = &opt_cpus},
     {"disk-size", "SIZE", "virtual size of a container's disk (" DEFAULT_DISK ")",
      .value = &opt_disk},
     {"insecure-registry", "HOST", "allow plain HTTP and any certificate there; may be repeated",
@@ -98,10 +98,8 @@ static int fill(struct mach_vch *v, struct vic_err *err)
     if (!opt_local)
         return vic_fail(err, VIC_ERR_INVALID, 0,
                         "say --local: the VCH's daemons on this host are the only form so far");
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
-    v->default_cpus = online >= DEFAULT_CPUS_MAX ? DEFAULT_CPUS_MAX : 1;
-    if (opt_cpus && vic_str_to_u64(opt_cpus, 0, UINT64_MAX, &v->default_cpus) < 0)
-        return vic_fail(err, VIC_ERR_INVALID, 0, "--default-cpus '%s': expected a number",
+    if (opt_cpus && vic_str_to_u64(opt_cpus, 1, UINT64_MAX, &v->default_cpus) < 0)
+        return vic_fail(err, VIC_ERR_INVALID, 0, "--default-cpus '%s': expected a number from 1",
                         opt_cpus);
     r = parse_size("default-memory", opt_memory, &v->default_memory_bytes, err);
     if (r == 0)

@@ -41,7 +41,8 @@ static cJSON *describe(const struct mach_vch *v)
     json_add_str(doc, "acceleration", v->acceleration);
     json_add_str(doc, "boot", v->boot);
     json_add_i64(doc, "default_memory_bytes", (int64_t)v->default_memory_bytes);
-    json_add_i64(doc, "default_cpus", (int64_t)v->default_cpus);
+    if (v->default_cpus > 0) /* else the port layer's choice, which it tells */
+        json_add_i64(doc, "default_cpus", (int64_t)v->default_cpus);
     json_add_i64(doc, "disk_size_bytes", (int64_t)v->disk_size_bytes);
     json_add_strv(doc, "insecure_registries", v->insecure_registries);
     json_add_strv(doc, "registry_mirrors", v->registry_mirrors);

@@ -123,7 +123,7 @@ void mach_validate(const struct mach_vch *v, const char *iso_dir, char ***proble
     check_word("boot", v->boot, boots, ARRAY_SIZE(boots), problems);
     check_range("default-memory", v->default_memory_bytes, MEMORY_MIN, MEMORY_MAX, problems);
     check_range("disk-size", v->disk_size_bytes, DISK_MIN, DISK_MAX, problems);
-    check_range("default-cpus", v->default_cpus, 1, CPUS_MAX, problems);
+    check_range("default-cpus", v->default_cpus, 0, CPUS_MAX, problems);
     check_user("vic-docker", problems);
     check_user("vic-layer", problems);
     check_searchable(v->root, problems);

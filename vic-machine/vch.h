@@ -30,7 +30,7 @@ struct mach_vch {
     char *boot;
     uint64_t default_memory_bytes;
     uint64_t disk_size_bytes;
-    uint64_t default_cpus;
+    uint64_t default_cpus; /* 0: what fits the acceleration */
     char **insecure_registries;
     char **registry_mirrors;
 };

@@ -13,6 +13,7 @@
 #include "lib/base/str.h"
 #include "portlayer/execution/accel.h"
 #include "portlayer/execution/internal.h"
+#include "portlayer/execution/vm_size.h"
 
 #define RECONNECT_MS 1000
 #define KEEPALIVE_S 5
@@ -216,6 +217,10 @@ static int prepare(struct pl_execution *x, virConnectPtr conn, struct vic_err *e
         r = make_folders(config, err);
     if (r < 0)
         return r;
+    struct pl_vm_size host;
+    pl_vm_size_of_host(&host);
+    if (config->default_cpus == 0)
+        x->pl->config.default_cpus = pl_vm_default_cpus(x->kvm, &host);
     auto_free char *cmdline_path = vic_xasprintf("%s/cmdline", config->iso_dir);
     auto_free char *kernel_path = vic_xasprintf("%s/kernel-version", config->iso_dir);
     x->cmdline = read_line(cmdline_path);

@@ -11,6 +11,7 @@
 #define OVERHEAD_SHARE 32
 
 #define PAGE_BYTES 4096
+#define DEFAULT_CPUS_MAX 2
 
 void pl_vm_size_of_host(struct pl_vm_size *ret)
 {
@@ -18,6 +19,11 @@ void pl_vm_size_of_host(struct pl_vm_size *ret)
     long pages = sysconf(_SC_PHYS_PAGES);
     ret->cpus = cpus > 0 ? (unsigned)cpus : 1;
     ret->memory_bytes = pages > 0 ? (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+unsigned pl_vm_default_cpus(bool kvm, const struct pl_vm_size *host)
+{
+    return kvm && host->cpus >= DEFAULT_CPUS_MAX ? DEFAULT_CPUS_MAX : 1;
 }
 
 static int memory_for(const struct confine *c, const struct pl_config *config,
@@ -34,7 +40,7 @@ static int memory_for(const struct confine *c, const struct pl_config *config,
     return 0;
 }
 
-/* As many as the quota fills; a list of processors is of the VM's own. */
+/* As many as the quota fills, and as a list names, which is of the VM's own. */
 static int cpus_for(const struct confine *c, const struct pl_config *config,
                     const struct pl_vm_size *host, unsigned *ret, struct vic_err *err)
 {
@@ -49,11 +55,11 @@ static int cpus_for(const struct confine *c, const struct pl_config *config,
         return vic_fail(err, VIC_ERR_INVALID, 0,
                         "range of CPUs is from 0.01 to %u.00, as there are only %u CPUs available",
                         host->cpus, host->cpus);
-    if (highest >= cpus)
+    if (highest >= host->cpus)
         return vic_fail(err, VIC_ERR_INVALID, 0,
                         "Requested CPUs are not available - requested %.80s, available: 0-%u",
-                        c->cpuset, cpus - 1);
-    *ret = cpus;
+                        c->cpuset, host->cpus - 1);
+    *ret = highest < cpus ? cpus : highest + 1;
     return 0;
 }
 

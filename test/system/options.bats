@@ -117,6 +117,7 @@ teardown() { remove_all opt-; }
     equal "true true false" "$(dk info -f '{{.MemoryLimit}} {{.PidsLimit}} {{.SwapLimit}}')"
     run -0 dk run --rm -m 6m --cpuset-cpus 0 busybox cat /sys/fs/cgroup/cpuset.cpus
     expect 0
+    equal "2 2" "$(dk run --rm --cpuset-cpus 0,1 busybox sh -c 'nproc; grep -c ^processor /proc/cpuinfo' | xargs)"
     run -125 dk run --rm --cpuset-cpus 1000 busybox true
     expect "Requested CPUs are not available"
     run -125 dk run --rm -m 5m busybox true

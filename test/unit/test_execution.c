@@ -351,7 +351,9 @@ static void test_a_vm_has_room_for_its_container(void **state)
         {"{\"cpu_quota_us\":400001}", 0,
          "range of CPUs is from 0.01 to 4.00, as there are only 4 CPUs available"},
         {"{\"cpuset\":\"0-1\"}", 2, NULL},
-        {"{\"cpuset\":\"2\"}", 0, "Requested CPUs are not available - requested 2, available: 0-1"},
+        {"{\"cpuset\":\"2\"}", 3, NULL},
+        {"{\"cpu_quota_us\":100000,\"cpuset\":\"0-1\"}", 2, NULL},
+        {"{\"cpuset\":\"4\"}", 0, "Requested CPUs are not available - requested 4, available: 0-3"},
         {"{\"memory_bytes\":8589934593}", 0, "more than this host's 8192 MiB"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -368,6 +370,9 @@ static void test_a_vm_has_room_for_its_container(void **state)
             fail_msg("%s", err.message);
         confine_release(&c);
     }
+    assert_int_equal(pl_vm_default_cpus(true, &host), 2);
+    assert_int_equal(pl_vm_default_cpus(true, &(struct pl_vm_size){.cpus = 1}), 1);
+    assert_int_equal(pl_vm_default_cpus(false, &host), 1);
     for (int64_t limit = 6 << 20; limit <= INT64_C(8) << 30; limit *= 2) {
         struct confine c = {.memory_bytes = limit};
         struct pl_vm_size room = {0};
