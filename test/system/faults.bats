@@ -37,7 +37,7 @@ ends() { # NAME
 }
 
 @test "a container that fills its disk is told so, and can be copied from and removed" {
-    run -0 dk run --name worst-full busybox sh -c 'dd if=/dev/zero of=/fill bs=1M; echo "$?"; sync; ls /bin/busybox'
+    run -0 dk run --name worst-full busybox sh -c 'fallocate -l 800m /reserved; dd if=/dev/zero of=/fill bs=1M; echo "$?"; sync; ls /bin/busybox'
     expect "No space left on device"
     expect $'\n1\n/bin/busybox'
     goes_on
