@@ -13,13 +13,14 @@
  *        "default_cpus","datastore","containers":{"total","running","paused","stopped"},"images",
  *        "unreadable":[ids of containers whose records cannot be read: all of them is kept, none is served]}
  *  GET  /v1/events?since_ns=N&until_ns=N&follow=0|1      stream of lines, one document each, in order:
- *        {"seq","time_ns","type":"container"|"image"|"network"|"volume"|"builder","action","id","attributes":{string:string}}
+ *        {"seq","time_ns","type":"container"|"image"|"network"|"volume"|"builder","action","id",
+ *         "attributes":{string:string}}
  *        Without since_ns and until_ns only what happens from now on.  With until_ns it ends by itself.
  *        Container actions: create start die stop kill restart update rename destroy resize attach detach oom
- *        health_status pause unpause top archive-path extract-to-dir export exec_create exec_start exec_detach exec_die
- *        (die: attributes exit_code, duration_s; kill: signal; rename: old_name; resize: height, width; health_status: health_status;
- *        exec_*: exec_id, and exec_command or, of exec_die, exit_code).  Image: pull tag untag delete.
- *        Network: connect disconnect (container, name, type) with the start and the end of a run.
+ *        health_status pause unpause top archive-path extract-to-dir export exec_create exec_start exec_detach
+ *        exec_die (die: attributes exit_code, duration_s; kill: signal; rename: old_name; resize: height, width;
+ *        health_status: health_status; exec_*: exec_id, and exec_command or, of exec_die, exit_code).  Image: pull
+ *        tag untag delete. Network: connect disconnect (container, name, type) with the start and the end of a run.
  *        attributes hold the object's event_attributes, and for containers name.
  *  POST /v1/events {"type","action":"prune","attributes":{string:string}}   a personality has pruned; id is "".
  *
@@ -27,15 +28,16 @@
  *  POST /v1/containers   {"name","image"(id),"spec":SPEC,"annotations":{string:string},
  *        "event_attributes":{string:string}} -> {"id"}      CONFLICT: the name is taken
  *  GET  /v1/containers[?size=1|unless=F] -> {"fingerprint","containers":[CONTAINER,...]}  newest first; without
- *        event_attributes and spec.process.env.  The fingerprint is another when anything in the list is; where it is still F,
- *        containers is left out.
+ *        event_attributes and spec.process.env.  The fingerprint is another when anything in the list is; where it is
+ *        still F, containers is left out.
  *  GET  /v1/containers/{ref}[?size=1] -> CONTAINER
  *  DELETE /v1/containers/{ref}?force=0|1                     CONFLICT while it runs, unless forced
  *  POST /v1/containers/{ref}/start   {"console":{"width","height"}?}  returns when the process runs
  *        NOT_MODIFIED: already runs.  NOT_FOUND / FORBIDDEN / INVALID: the process could not be started;
  *        the message is Docker's and state.exit_code is 127 / 126 / 128 (see state.error).
  *  POST /v1/containers/{ref}/stop    {"timeout_s"?,"signal"?}   NOT_MODIFIED: does not run.
- *        One that is restarting waits no longer.  timeout_s -1 waits for ever; absent: the spec's.  Of several stops the earliest deadline counts.
+ *        One that is restarting waits no longer.  timeout_s -1 waits for ever; absent: the spec's.  Of several stops
+ *        the earliest deadline counts.
  *  POST /v1/containers/{ref}/restart {"timeout_s"?,"signal"?}
  *  POST /v1/containers/{ref}/signal  {"signal":"SIGTERM"|"15"|...}   CONFLICT: does not run
  *  POST /v1/containers/{ref}/pause    none of its processes gets on until unpause; execs cannot start, copies can
@@ -45,9 +47,10 @@
  *  POST /v1/containers/{ref}/resize  {"width","height"}         CONFLICT: does not run or has no terminal
  *  POST /v1/containers/{ref}/update  {"restart"?,"bounds"?,"annotations"?}   all of it or nothing
  *        restart: as of SPEC, for runs that end from now on.  bounds: memory_bytes, memory_low_bytes, pids_max,
- *        cpu_quota_us, cpu_period_us, cpuset of SPEC's confine: all of them, what is absent is unbounded; at once where it runs.
- *        annotations: added to those that are there.  CONFLICT: it is removed when it ends; it is starting; its VM, which
- *        is as large as it was when it started, has no room for that.  INVALID: the host has not.
+ *        cpu_quota_us, cpu_period_us, cpuset of SPEC's confine: all of them, what is absent is unbounded; at once
+ *        where it runs. annotations: added to those that are there.  CONFLICT: it is removed when it ends; it is
+ *        starting; its VM, which is as large as it was when it started, has no room for that.  INVALID: the host has
+ *        not.
  *  POST /v1/containers/{ref}/rename  {"name"}                   CONFLICT: taken
  *  GET  /v1/containers/{ref}/wait?condition=not-running|next-exit|removed
  *        stream: answered at once (so that the caller knows it is registered), then one line
@@ -78,8 +81,8 @@
  *        "limit"},"io":[{"major","minor","read_bytes","written_bytes"}],"networks":{name:{"rx_bytes","rx_packets",
  *        "rx_errors","rx_dropped", the same of tx}}},"vm":{"cpu_ns","rss_bytes"}(of the hypervisor process)}
  *  GET  /v1/containers/{ref}/changes
- *        stream of lines {"path","kind":0|1|2}: what was modified, added or deleted since the image, a directory before
- *        what is in it; {} last.  Paths that are not UTF-8 have U+FFFD for what is not.  CONFLICT: as above.
+ *        stream of lines {"path","kind":0|1|2}: what was modified, added or deleted since the image, a directory
+ *        before what is in it; {} last.  Paths that are not UTF-8 have U+FFFD for what is not.  CONFLICT: as above.
  *  GET  /v1/containers/{ref}/export
  *        stream: a tar of all that is on the container's disk, as it is read; no name begins with "/" or
  *        "./".  CONFLICT: as above.
@@ -97,8 +100,8 @@
  *        dropped, it has no stdin.  CONFLICT: it was started, or the container does not run.  UNAVAILABLE:
  *        too many run.  NOT_FOUND, FORBIDDEN, INVALID: as of a container's start.
  *  POST /v1/execs/{id}/attach?stdin=0|1&stdout=0|1&stderr=0|1&width=N&height=N&detach=HEX
- *        Starts it too, with the same errors.  Stream both ways, answered when the process runs: in go stdin bytes, whose end (or
- *        the client's) is the process's; out come records (STDOUT and STDERR only).  Ends when it has
+ *        Starts it too, with the same errors.  Stream both ways, answered when the process runs: in go stdin bytes,
+ *        whose end (or the client's) is the process's; out come records (STDOUT and STDERR only).  Ends when it has
  *        ended and all was sent.  A client that does not read stops the process's output and nothing
  *        else; the process outlives a client that leaves.  detach: as of a container (event exec_detach).
  *        CONFLICT also: stdin of one that has none.
@@ -123,8 +126,8 @@
  *    "health":HEALTH    absent: it is not probed
  *  }
  *  HEALTH {"args":[...],"interval_ms"(30000),"timeout_ms"(30000),"start_period_ms"(0),"start_interval_ms"(5000),
- *        "retries"(3)}      a command that runs in the container, as its user, one after the other; one that ends with 0 in
- *        time succeeds.  0 or absent: the default.  A paused container is not probed.
+ *        "retries"(3)}      a command that runs in the container, as its user, one after the other; one that ends
+ *        with 0 in time succeeds.  0 or absent: the default.  A paused container is not probed.
  *  CONTAINER {
  *    "id","name","created_at","image","spec","annotations","event_attributes",
  *    "state": {"status":"created"|"starting"|"running"|"paused"|"stopping"|"exited"|"restarting"|
@@ -133,8 +136,8 @@
  *              "restarting"(exited, and starts again by itself: waits for it, or is at it),
  *              "restarts"(by itself, since somebody asked for a start),
  *              "health":{"status":"starting"|"healthy"|"unhealthy","failing_streak","log":[{"start","end","exit_code"
- *               (-1: not run, or not in time),"output"}]}     of the last run; its log is not in lists, and the last five
- *               since the port layer began
+ *               (-1: not run, or not in time),"output"}]}     of the last run; its log is not in lists, and the last
+ *               five since the port layer began
  *              "started_at","finished_at" ("" if never)},
  *    "execs":[ids of those that have not ended],
  *    "networks":[{"name","id","address","prefix_len","gateway","mac"}],   address "" before a first start
