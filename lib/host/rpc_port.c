@@ -9,7 +9,9 @@
 #include "lib/host/rpc_uv.h"
 #include "lib/rpc/sync.h"
 
-#define SYNC_RETRY_MS 500
+#define SYNC_RETRY_MS                                                                              \
+    500 /* then twice as long each time: a slow guest must not be outrun by new questions */
+#define SYNC_RETRY_MAX_MS 8000
 #define PING_MS 10000
 #define PINGS_MAX 3 /* unanswered: the guest is given up after 30 s of silence */
 
@@ -21,6 +23,7 @@ struct host_rpc_port {
     void *arg;
     char *path; /* owned */
     struct rpc_sync sync;
+    unsigned retry_ms;
     bool is_up;
     bool is_connecting;
     bool is_closing;
@@ -82,6 +85,8 @@ static void on_retry(uv_timer_t *timer)
     if (uv_fileno((uv_handle_t *)host_rpc_conn_pipe(p->conn), &fd) == 0 &&
         ioctl(fd, SIOCOUTQ, &unread) == 0 && unread == 0)
         ask(p, true);
+    p->retry_ms = p->retry_ms < SYNC_RETRY_MAX_MS ? 2 * p->retry_ms : SYNC_RETRY_MAX_MS;
+    (void)uv_timer_start(&p->timer, on_retry, p->retry_ms, 0);
 }
 
 static void on_bytes(struct host_rpc_conn *conn, const uint8_t *data, size_t len, void *arg)
@@ -122,7 +127,8 @@ static void on_connected(uv_connect_t *req, int status)
         return;
     }
     ask(p, false);
-    (void)uv_timer_start(&p->timer, on_retry, SYNC_RETRY_MS, SYNC_RETRY_MS);
+    p->retry_ms = SYNC_RETRY_MS;
+    (void)uv_timer_start(&p->timer, on_retry, p->retry_ms, 0);
 }
 
 int host_rpc_port_open(uv_loop_t *loop, const char *socket_path,

@@ -112,6 +112,7 @@ struct host_rpc_client {
     uv_loop_t *loop;
     char *path;                 /* owned */
     struct host_rpc_conn *conn; /* NULL while there is none */
+    bool is_closed;             /* being closed: calls that fail by it must begin no others */
 };
 
 struct connecting {
@@ -159,8 +160,10 @@ static struct rpc_session *session_of(struct host_rpc_client *c)
 }
 
 /* uv would cut a path that is too long, and reach some other socket. */
-static int check_path(const struct host_rpc_client *c, struct vic_err *err)
+static int check(const struct host_rpc_client *c, struct vic_err *err)
 {
+    if (c->is_closed)
+        return vic_fail(err, VIC_ERR_UNAVAILABLE, 0, "the connection was closed");
     if (strlen(c->path) < sizeof(((struct sockaddr_un *)0)->sun_path))
         return 0;
     return vic_fail(err, VIC_ERR_INVALID, ENAMETOOLONG, "socket path '%s' is too long", c->path);
@@ -178,6 +181,7 @@ void host_rpc_client_close(struct host_rpc_client *c)
 {
     if (!c)
         return;
+    c->is_closed = true;
     struct host_rpc_conn *conn = TAKE_PTR(c->conn);
     if (conn)
         host_rpc_conn_close(conn, NULL);
@@ -188,7 +192,7 @@ void host_rpc_client_close(struct host_rpc_client *c)
 int host_rpc_call(struct host_rpc_client *c, const char *method, const char *path,
                   const cJSON *body, rpc_done_fn done, void *arg, struct vic_err *err)
 {
-    int r = check_path(c, err);
+    int r = check(c, err);
     return r < 0 ? r : rpc_call(session_of(c), method, path, body, done, arg, NULL, err);
 }
 
@@ -196,6 +200,6 @@ int host_rpc_open(struct host_rpc_client *c, const char *method, const char *pat
                   const struct rpc_stream_events *events, void *arg, struct rpc_stream **ret_stream,
                   struct vic_err *err)
 {
-    int r = check_path(c, err);
+    int r = check(c, err);
     return r < 0 ? r : rpc_open(session_of(c), method, path, events, arg, ret_stream, err);
 }

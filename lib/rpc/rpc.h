@@ -25,7 +25,8 @@
 
 #define RPC_JSON_MAX (16u << 20) /* a list of 10,000 containers fits; a hostile peer stops here */
 #define RPC_STREAM_WINDOW (512u << 10) /* bytes a peer may send on a stream before we consume */
-#define RPC_FRAME_MAX (128u << 10)     /* of a peer's body in one frame */
+#define RPC_FRAME_MAX (128u << 10)     /* of a server's body in one frame ... */
+#define RPC_FRAME_MIN (16u << 10)      /* ... and of a client's, as HTTP/2 has it */
 #define RPC_HIGH_WATER (512u << 10) /* a writer stops at this many queued bytes on a stream ... */
 #define RPC_LOW_WATER (128u << 10)  /* ... and hears on_drain when fewer than these remain */
 #define RPC_STREAMS_MAX 4096        /* concurrent requests in one session */

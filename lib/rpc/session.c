@@ -200,7 +200,7 @@ static void submit_settings(struct rpc_session *s)
 {
     const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, RPC_STREAM_WINDOW},
-        {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, RPC_FRAME_MAX},
+        {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, s->is_server ? RPC_FRAME_MIN : RPC_FRAME_MAX},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, RPC_HEADER_BYTES_MAX},
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, s->is_server ? RPC_STREAMS_MAX : 0},
         {NGHTTP2_SETTINGS_ENABLE_PUSH, 0}, /* clients only: last, so that servers leave it out */

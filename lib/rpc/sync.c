@@ -11,8 +11,8 @@
 #define ASK "VIC-SYNC "
 #define ANSWER "VIC-ACK "
 
-/* The rest of a frame, at most; zeros then read as a frame that no session may send. */
-#define PADDING (RPC_FRAME_MAX + 9 + 64)
+/* The rest of a client's frame, at most; zeros then read as a frame that no session may send. */
+#define PADDING (RPC_FRAME_MIN + 9 + 64)
 
 static void new_nonce(char text[RPC_SYNC_NONCE + 1])
 {
@@ -42,27 +42,58 @@ void rpc_sync_guest_start(struct rpc_sync *s)
     *s = (struct rpc_sync){0};
 }
 
-/* Keeps the last len bytes read in s->line; true when they are complete and end a line. */
-static bool slide(struct rpc_sync *s, char c, size_t len)
+/* The last len bytes before at, which may begin in what was fed before; false when there are not so many. */
+static bool line_before(const struct rpc_sync *s, const uint8_t *data, size_t at, size_t len,
+                        char *ret)
 {
-    if (s->len == len) {
-        memmove(s->line, s->line + 1, len - 1);
-        s->len--;
+    size_t here = at < len ? at : len;
+    size_t before = len - here;
+    if (before > s->len)
+        return false;
+    memcpy(ret, s->line + s->len - before, before);
+    memcpy(ret + before, data + at - here, here);
+    return true;
+}
+
+/* Keeps what a line may begin with. */
+static void keep_tail(struct rpc_sync *s, const uint8_t *data, size_t len)
+{
+    size_t here = len < sizeof(s->line) ? len : sizeof(s->line);
+    size_t before = sizeof(s->line) - here;
+    before = before < s->len ? before : s->len;
+    memmove(s->line, s->line + s->len - before, before);
+    memcpy(s->line + before, data + len - here, here);
+    s->len = before + here;
+}
+
+/* Past the next end of a line that is as long as len and begins with start; 0 when there is none.  What is fed may
+ * be 16 KiB of a session that broke, which a slow guest must not look at byte by byte. */
+static size_t find_line(struct rpc_sync *s, const uint8_t *data, size_t len, size_t from,
+                        size_t line_len, char *ret_line)
+{
+    while (from < len) {
+        const uint8_t *end = memchr(data + from, '\n', len - from);
+        if (!end)
+            return 0;
+        from = (size_t)(end - data) + 1;
+        if (line_before(s, data, from, line_len, ret_line))
+            return from;
     }
-    s->line[s->len++] = c;
-    return c == '\n' && s->len == len;
+    return 0;
 }
 
 size_t rpc_sync_host_feed(struct rpc_sync *s, const uint8_t *data, size_t len, bool *ret_done)
 {
     size_t want_len = strlen(s->want);
+    char line[RPC_SYNC_LINE];
     *ret_done = false;
-    for (size_t i = 0; i < len; i++) {
-        if (!slide(s, (char)data[i], want_len) || memcmp(s->line, s->want, want_len) != 0)
+    for (size_t at = 0; (at = find_line(s, data, len, at, want_len, line)) > 0;) {
+        if (memcmp(line, s->want, want_len) != 0)
             continue;
         *ret_done = true;
-        return i + 1;
+        return at;
     }
+    keep_tail(s, data, len);
     return len;
 }
 
@@ -70,19 +101,19 @@ size_t rpc_sync_guest_feed(struct rpc_sync *s, const uint8_t *data, size_t len, 
                            bool *ret_done)
 {
     static const size_t ask_len = sizeof(ASK) - 1;
+    char line[RPC_SYNC_LINE];
     *ret_done = false;
-    for (size_t i = 0; i < len; i++) {
-        if (!slide(s, (char)data[i], ask_len + RPC_SYNC_NONCE + 1) ||
-            memcmp(s->line, ASK, ask_len) != 0)
-            continue;
+    for (size_t at = 0;
+         (at = find_line(s, data, len, at, ask_len + RPC_SYNC_NONCE + 1, line)) > 0;) {
         char nonce[RPC_SYNC_NONCE + 1] = {0};
-        memcpy(nonce, s->line + ask_len, RPC_SYNC_NONCE);
-        if (!vic_str_is_hex(nonce, RPC_SYNC_NONCE))
+        memcpy(nonce, line + ask_len, RPC_SYNC_NONCE);
+        if (memcmp(line, ASK, ask_len) != 0 || !vic_str_is_hex(nonce, RPC_SYNC_NONCE))
             continue;
         vic_buf_addf(out, ANSWER "%s\n", nonce);
         s->len = 0;
         *ret_done = true;
-        return i + 1;
+        return at;
     }
+    keep_tail(s, data, len);
     return len;
 }

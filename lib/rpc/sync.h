@@ -16,10 +16,11 @@
 #include "lib/base/buf.h"
 
 #define RPC_SYNC_NONCE 32 /* hex digits */
+#define RPC_SYNC_LINE (16 + RPC_SYNC_NONCE + 2)
 
 struct rpc_sync {
-    char want[16 + RPC_SYNC_NONCE + 2]; /* host: the line awaited; guest: unused */
-    char line[16 + RPC_SYNC_NONCE + 2]; /* the line being gathered */
+    char want[RPC_SYNC_LINE]; /* host: the line awaited; guest: unused */
+    char line[RPC_SYNC_LINE]; /* what was read last: a line may begin there */
     size_t len;
 };
 

@@ -646,6 +646,8 @@ static cJSON *new_spec(const struct docker_create *c)
 cJSON *docker_convert_request(const struct docker_create *c, const char *name, const char *image_id,
                               const char *ref, struct vic_err *err)
 {
+    if (docker_log_check_details(c->host_config, c->config, err) < 0)
+        return NULL;
     auto_json cJSON *said = json_new_obj();
     json_add(said, "Config", json_dup(c->config));
     json_add(said, "HostConfig", json_dup(c->host_config));

@@ -25,6 +25,7 @@ struct docker {
     struct docker_list_cache *list; /* owned */
     struct vic_list hijacks;        /* connections taken over from HTTP */
     size_t n_body_bytes;            /* of request bodies that are not complete yet */
+    size_t n_answer_bytes;          /* of answers that are not sent yet */
     unsigned n_pulls;               /* in progress */
     bool has_failed_pull;           /* since none was in progress */
     char **fresh;                   /* owned vector: digests that pulls have brought since then */

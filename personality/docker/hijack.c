@@ -11,11 +11,16 @@
 #include "personality/docker/server.h"
 
 #define READ_BLOCK (32u << 10)
+/* A socket that is closed with bytes unread is reset, and the client may lose what it has not read yet: so they are
+ * read and dropped until it closes its side, but not for long. */
+#define LINGER_MS 5000
 
 struct docker_hijack {
     struct vic_list link;
     struct docker_req *req; /* a reference */
     uv_poll_t poll;
+    uv_timer_t timer; /* of lingering */
+    unsigned n_handles;
     int fd;
     void *handle; /* gives the socket back */
     struct vic_buf out;
@@ -23,6 +28,7 @@ struct docker_hijack {
     bool is_paused;    /* the reader of the client's bytes has enough */
     bool has_eof;      /* the client half-closed */
     bool is_ending;    /* close when out is empty */
+    bool is_lingering; /* all is sent, and who listened was told */
     bool is_throttled; /* told the writer to stop */
     bool is_dead;
     const struct docker_hijack_events *events;
@@ -31,9 +37,11 @@ struct docker_hijack {
 
 static void on_poll(uv_poll_t *p, int status, int events);
 
-static void on_poll_closed(uv_handle_t *h)
+static void on_handle_closed(uv_handle_t *h)
 {
     struct docker_hijack *j = h->data;
+    if (--j->n_handles > 0)
+        return;
     vic_buf_release(&j->out);
     docker_req_unref(j->req);
     free(j);
@@ -45,10 +53,27 @@ static void teardown(struct docker_hijack *j, bool tell)
         return;
     j->is_dead = true;
     vic_list_remove(&j->link);
-    uv_close((uv_handle_t *)&j->poll, on_poll_closed);
+    uv_close((uv_handle_t *)&j->poll, on_handle_closed);
+    uv_close((uv_handle_t *)&j->timer, on_handle_closed);
     docker_server_release(j->req, j->handle);
-    if (tell)
+    if (tell && !j->is_lingering)
         j->events->on_close(j->arg);
+}
+
+static void on_lingered(uv_timer_t *t)
+{
+    teardown(t->data, false);
+}
+
+static void linger(struct docker_hijack *j)
+{
+    (void)shutdown(j->fd, SHUT_WR);
+    j->events->on_close(j->arg);
+    j->is_lingering = true;
+    if (j->has_eof)
+        teardown(j, false);
+    else
+        (void)uv_timer_start(&j->timer, on_lingered, LINGER_MS, 0);
 }
 
 /* Polls for what is wanted now; a client that half-closed is still watched for its departure. */
@@ -57,7 +82,7 @@ static void update(struct docker_hijack *j)
     if (j->is_dead)
         return;
     int want = j->out.len > 0 ? UV_WRITABLE : 0;
-    if (!j->has_eof && !j->is_paused)
+    if (!j->has_eof && (!j->is_paused || j->is_lingering))
         want |= UV_READABLE;
     if (want == 0)
         want = UV_PRIORITIZED;                    /* a hang-up is reported whatever is asked */
@@ -82,8 +107,9 @@ static int flush(struct docker_hijack *j)
 static void after_flush(struct docker_hijack *j)
 {
     if (j->is_ending && j->out.len == 0) {
-        (void)shutdown(j->fd, SHUT_WR);
-        teardown(j, true);
+        if (!j->is_lingering)
+            linger(j);
+        update(j);
         return;
     }
     if (j->is_throttled && j->out.len < DOCKER_STREAM_LOW) {
@@ -98,7 +124,10 @@ static void read_some(struct docker_hijack *j)
 {
     char block[READ_BLOCK];
     ssize_t n = recv(j->fd, block, sizeof(block), MSG_DONTWAIT);
-    if (n > 0) {
+    if (j->is_lingering) {
+        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+            teardown(j, false);
+    } else if (n > 0) {
         j->is_paused = !j->events->on_data(block, (size_t)n, j->arg);
     } else if (n == 0) {
         j->has_eof = true;
@@ -126,6 +155,10 @@ static void on_poll(uv_poll_t *p, int status, int events)
 static void on_upgraded(struct docker_req *r, int fd, const void *early, size_t early_len,
                         void *handle, void *arg)
 {
+    if (r->is_gone) { /* who asked has let go already */
+        docker_server_release(r, handle);
+        return;
+    }
     struct docker_hijack *j = vic_new(struct docker_hijack);
     *j = (struct docker_hijack){
         .req = docker_req_ref(r),
@@ -137,7 +170,9 @@ static void on_upgraded(struct docker_req *r, int fd, const void *early, size_t 
     docker_req_watch(r, NULL, NULL); /* from here on our own on_close tells */
     (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     vic_list_append(&r->docker->hijacks, &j->link);
-    j->poll.data = j;
+    j->poll.data = j->timer.data = j;
+    j->n_handles = 2;
+    (void)uv_timer_init(r->docker->loop, &j->timer);
     (void)uv_poll_init(r->docker->loop, &j->poll, fd); /* a socket that was polled before */
     j->events->on_open(j, j->arg);
     if (!j->is_dead && early_len > 0)

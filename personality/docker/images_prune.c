@@ -51,7 +51,8 @@ static void on_removed(struct docker_req *r, const struct vic_err *err, const cJ
         docker_image_add_deleted(p->deleted, doc);
     else if (err->kind != VIC_ERR_NOT_FOUND && err->kind != VIC_ERR_CONFLICT)
         vic_log(VIC_WARN, "image", p->next->valuestring, "prune: %s", err->message);
-    p->next = p->next->next;
+    p->next =
+        err && err->kind == VIC_ERR_UNAVAILABLE ? NULL : p->next->next; /* nor would the rest */
     remove_next(r, p);
 }
 

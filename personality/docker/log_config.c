@@ -181,19 +181,39 @@ static void add_variable(struct vic_buf *b, const cJSON *env, const char *name)
     }
 }
 
+/* As far as it fits, and a little more. */
+static void details(const cJSON *host, const cJSON *config, struct vic_buf *b)
+{
+    auto_strv char **labels = vic_strv_split(option(host, "labels"), ',');
+    auto_strv char **env = vic_strv_split(option(host, "env"), ',');
+    for (char **v = labels; v && *v && b->len <= DOCKER_LOG_DETAILS_MAX; v++) {
+        const char *value = json_str(json_member(config, "Labels"), *v, NULL);
+        if (value)
+            add_detail(b, *v, value);
+    }
+    for (char **v = env; v && *v && b->len <= DOCKER_LOG_DETAILS_MAX; v++)
+        if (**v)
+            add_variable(b, json_member(config, "Env"), *v);
+}
+
+int docker_log_check_details(const cJSON *host, const cJSON *config, struct vic_err *err)
+{
+    auto_buf struct vic_buf b = {0};
+    details(host, config, &b);
+    return b.len <= DOCKER_LOG_DETAILS_MAX
+               ? 0
+               : vic_fail(err, VIC_ERR_INVALID, 0,
+                          "HostConfig.LogConfig.Config: what labels and env name has more than %u "
+                          "bytes, to stand before each line of the log",
+                          DOCKER_LOG_DETAILS_MAX);
+}
+
 char *docker_log_details(const cJSON *host, const cJSON *config)
 {
     struct vic_buf b = {0};
-    auto_strv char **labels = vic_strv_split(option(host, "labels"), ',');
-    auto_strv char **env = vic_strv_split(option(host, "env"), ',');
-    for (char **v = labels; v && *v; v++) {
-        const char *value = json_str(json_member(config, "Labels"), *v, NULL);
-        if (value)
-            add_detail(&b, *v, value);
-    }
-    for (char **v = env; v && *v; v++)
-        if (**v)
-            add_variable(&b, json_member(config, "Env"), *v);
+    details(host, config, &b);
+    if (b.len > DOCKER_LOG_DETAILS_MAX)
+        vic_buf_cut(&b, DOCKER_LOG_DETAILS_MAX);
     char *text = vic_buf_take(&b);
     return text ? text : vic_xstrdup("");
 }

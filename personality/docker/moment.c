@@ -67,8 +67,7 @@ static int parse_date(const char *text, int64_t *ret_ns)
         const char *end = strptime(text, forms[i], &tm);
         if (!end || *end)
             continue;
-        *ret_ns = (int64_t)mktime(&tm) * VIC_NS_PER_S;
-        return 0;
+        return __builtin_mul_overflow((int64_t)mktime(&tm), VIC_NS_PER_S, ret_ns) ? -ERANGE : 0;
     }
     return -EINVAL;
 }
@@ -76,13 +75,17 @@ static int parse_date(const char *text, int64_t *ret_ns)
 int docker_moment_parse(const char *text, int64_t now_ns, int64_t *ret_ns, struct vic_err *err)
 {
     int64_t ago_ns;
-    if (docker_text_to_ns(text, ret_ns) == 0 || parse_date(text, ret_ns) == 0)
+    int r = docker_text_to_ns(text, ret_ns);
+    if (r < 0)
+        r = parse_date(text, ret_ns);
+    if (r == 0)
         return 0;
-    if (parse_duration(text, &ago_ns) < 0)
+    if (r == -ERANGE || parse_duration(text, &ago_ns) < 0)
         return vic_fail(err, VIC_ERR_INVALID, 0,
                         "invalid time '%.100s': expected a timestamp, a date, or a duration such "
                         "as 10m or 1h30m",
                         text);
-    *ret_ns = now_ns - ago_ns;
+    if (__builtin_sub_overflow(now_ns, ago_ns, ret_ns))
+        return vic_fail(err, VIC_ERR_INVALID, 0, "invalid time '%.100s': out of range", text);
     return 0;
 }

@@ -89,7 +89,8 @@ static void on_removed(struct docker_req *r, const struct vic_err *err, const cJ
     } else if (err->kind != VIC_ERR_NOT_FOUND && err->kind != VIC_ERR_CONFLICT) {
         vic_log(VIC_WARN, "container", json_str(p->next, "id", ""), "prune: %s", err->message);
     }
-    p->next = p->next->next;
+    p->next =
+        err && err->kind == VIC_ERR_UNAVAILABLE ? NULL : p->next->next; /* nor would the rest */
     remove_next(r, p);
 }
 

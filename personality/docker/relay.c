@@ -76,8 +76,12 @@ static void on_input_drain(struct rpc_stream *st, void *arg)
 /* The run is over and all of its output is here: there is nobody left to read what a client would type. */
 static void on_output_end(struct rpc_stream *st, void *arg)
 {
-    (void)arg;
-    rpc_stream_end(st);
+    if (rpc_stream_queued(st) == 0) {
+        rpc_stream_end(st);
+        return;
+    }
+    rpc_stream_cancel(st); /* what is typed already may never be taken */
+    finish(arg, NULL);
 }
 
 static void on_close(struct rpc_stream *st, const struct vic_err *err, void *arg)

@@ -12,6 +12,7 @@
 #include "personality/docker/server.h"
 #include "personality/docker/version.h"
 
+#define ANSWER_SHORT 4096u
 #define STREAM_BLOCK (32u << 10) /* what libmicrohttpd asks for at a time */
 
 /* Without memory or a client there is no answer; the connection is closed. */
@@ -40,26 +41,61 @@ void docker_reply_header(struct docker_req *r, const char *name, char *value)
     r->header_value = value;
 }
 
-/* text is taken. */
-static struct MHD_Response *new_body(const char *content_type, char *text, size_t len)
+/* The text of an answer until libmicrohttpd has sent it, or given it up. */
+struct body {
+    struct docker *docker;
+    char *text; /* owned */
+    size_t len;
+};
+
+static void free_body(void *arg)
 {
+    struct body *b = arg;
+    b->docker->n_answer_bytes -= b->len;
+    free(b->text);
+    free(b);
+}
+
+/* text is taken. */
+static struct MHD_Response *new_body(struct docker_req *r, const char *content_type, char *text,
+                                     size_t len)
+{
+    struct body *b = vic_new(struct body);
+    *b = (struct body){.docker = r->docker, .text = text, .len = len};
+    r->docker->n_answer_bytes += len;
     struct MHD_Response *response =
-        MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
+        MHD_create_response_from_buffer_with_free_callback_cls(len, text, free_body, b);
     if (!response) {
-        free(text);
+        free_body(b);
         return NULL;
     }
     (void)MHD_add_response_header(response, "Content-Type", content_type);
     return response;
 }
 
+/* Clients that ask and do not read must not fill the memory; what is short is always told. */
+static bool has_room(struct docker_req *r, size_t len)
+{
+    if (len <= ANSWER_SHORT || r->docker->n_answer_bytes + len <= DOCKER_ANSWERS_MAX)
+        return true;
+    docker_reply_errorf(r, VIC_ERR_UNAVAILABLE,
+                        "too many answers that their clients do not read: they may have %u bytes "
+                        "together; try again",
+                        DOCKER_ANSWERS_MAX);
+    return false;
+}
+
 static void reply_document(struct docker_req *r, unsigned status, const cJSON *doc)
 {
     char *text = json_print(doc);
     size_t len = strlen(text);
+    if (!has_room(r, len)) {
+        free(text);
+        return;
+    }
     text = vic_xrealloc_array(text, len + 2, 1);
     memcpy(text + len, "\n", 2); /* as Docker ends its documents */
-    answer(r, status, new_body("application/json", text, len + 1));
+    answer(r, status, new_body(r, "application/json", text, len + 1));
 }
 
 void docker_reply_json(struct docker_req *r, enum docker_status status, cJSON *doc)
@@ -72,15 +108,17 @@ void docker_reply_json(struct docker_req *r, enum docker_status status, cJSON *d
 void docker_reply_copy(struct docker_req *r, enum docker_status status, const char *json,
                        size_t len)
 {
+    if (!has_room(r, len))
+        return;
     char *text = vic_xalloc(len);
     memcpy(text, json, len);
-    answer(r, status, new_body("application/json", text, len));
+    answer(r, status, new_body(r, "application/json", text, len));
 }
 
 void docker_reply_text(struct docker_req *r, enum docker_status status, const char *text)
 {
     struct MHD_Response *response =
-        new_body("text/plain; charset=utf-8", vic_xstrdup(text), strlen(text));
+        new_body(r, "text/plain; charset=utf-8", vic_xstrdup(text), strlen(text));
     if (response) /* only ping answers so: it must never be remembered by a proxy */
         (void)MHD_add_response_header(response, "Cache-Control",
                                       "no-cache, no-store, must-revalidate");

@@ -17,6 +17,7 @@
 #include "personality/docker/docker.h"
 
 #define DOCKER_BODY_MAX (16u << 20)     /* bytes of a JSON body */
+#define DOCKER_ANSWERS_MAX (256u << 20) /* bytes of all documents that are not sent yet */
 #define DOCKER_BODIES_MAX (256u << 20)  /* bytes of all bodies that are not complete yet */
 #define DOCKER_BODY_VALUES_MAX 50000u   /* values in a JSON body: a command of 64 KiB fits */
 #define DOCKER_STREAM_HIGH (256u << 10) /* a stream's source stops at this many unsent bytes ... */

@@ -312,8 +312,7 @@ static void handle_rename(struct rpc_stream *st, void *arg)
         for (size_t i = 0; i < w->n_endpoints; i++)
             w->endpoints[i] = c->rec.endpoints[i];
     }
-    auto_free char *short_id = vic_xstrndup(c->rec.id, VIC_ID_SHORT_LEN);
-    w->names = vic_strv_append(vic_strv_append(NULL, c->rec.name), short_id);
+    w->names = pl_container_names(c);
     host_queue_add(c->queue, rename_work, on_renamed, w);
 }
 

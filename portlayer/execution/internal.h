@@ -153,6 +153,7 @@ void pl_start_tether_up(struct pl_container *c);
 /* ---- run.c: from running to exited ---- */
 int pl_run_watch(struct pl_container *c, struct vic_err *err); /* the output file of the run */
 void pl_run_connect(struct pl_container *c);                   /* to the tether */
+char **pl_container_names(const struct pl_container *c);       /* in DNS; the caller frees them */
 void pl_run_adopt(struct pl_container *c, const struct pl_virt_domain *d);
 /* Again: the signal once more, and the earliest of the deadlines counts. */
 void pl_run_stop(struct pl_container *c, struct pl_request *req);

@@ -177,17 +177,22 @@ static void on_network_changed(void *arg, int result, const struct vic_err *err)
     free(n);
 }
 
+char **pl_container_names(const struct pl_container *c)
+{
+    auto_free char *short_id = vic_xstrndup(c->rec.id, VIC_ID_SHORT_LEN);
+    return vic_strv_append(vic_strv_append(NULL, c->rec.name), short_id);
+}
+
 static void change_network(struct pl_container *c, host_work_fn work)
 {
     struct net_change *n = vic_new(struct net_change);
-    auto_free char *short_id = vic_xstrndup(c->rec.id, VIC_ID_SHORT_LEN);
     pl_container_ref(c);
     n->c = c;
     n->network = c->x->pl->network;
     memcpy(n->id, c->rec.id, sizeof(n->id));
     memcpy(n->endpoints, c->rec.endpoints, sizeof(n->endpoints));
     n->n_endpoints = c->rec.n_endpoints;
-    n->names = vic_strv_append(vic_strv_append(NULL, c->rec.name), short_id);
+    n->names = pl_container_names(c);
     n->socket_path = pl_container_socket_path(c);
     host_queue_add(c->queue, work, on_network_changed, n);
 }

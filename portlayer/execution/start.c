@@ -37,6 +37,7 @@
 #define ANSWER_KVM_S 30
 #define ANSWER_TCG_S 120
 #define RETRY_UNDO_MS 1000
+#define RETRY_UNBLOCK_MS 5000
 
 struct pl_start {
     struct vic_list link;   /* in x->creations while it waits for its turn */
@@ -45,7 +46,9 @@ struct pl_start {
     unsigned n_calls;       /* in flight: each will come back */
     bool is_over;           /* c->start is no longer this */
     bool is_nap;            /* nothing is started in the VM, and nothing booked */
-    bool has_failed, is_configured, is_net_up, is_asked;
+    bool is_creating;       /* vm_work is out */
+    bool is_configured, is_net_up, is_asked;
+    _Atomic bool has_failed;      /* a worker looks too */
     _Atomic uint64_t creating_ms; /* since when the worker is in libvirt; 0: it is not */
     struct vic_err err;
     int exit_code;
@@ -178,11 +181,18 @@ static void on_unblocked(void *arg, int result, const struct vic_err *err)
 
 static void begin_creations(struct pl_execution *x);
 
-/* A worker that is stuck in libvirt, and the undo behind it, come back only by QEMU's end. */
-static void unblock(struct pl_start *s)
+/* A worker that is stuck in libvirt, and the undo behind it, come back only by QEMU's end.  It may get stuck later, or
+ * libvirt may not listen: until it is back it is tried again. */
+static void unblock(struct pl_container *c)
 {
-    s->n_calls++;
-    host_work(s->c->x->pl->loop, unblock_work, on_unblocked, s);
+    struct pl_start *s = c->start;
+    if (!s || !s->has_failed || !s->is_creating)
+        return;
+    if (s->creating_ms) {
+        s->n_calls++;
+        host_work(c->x->pl->loop, unblock_work, on_unblocked, s);
+    }
+    pl_container_deadline(c, RETRY_UNBLOCK_MS, unblock);
 }
 
 static void fail(struct pl_start *s, const struct vic_err *err, int exit_code)
@@ -195,8 +205,7 @@ static void fail(struct pl_start *s, const struct vic_err *err, int exit_code)
     pl_container_no_deadline(s->c);
     pl_run_release(s->c);
     vic_list_remove(&s->link);
-    if (s->creating_ms)
-        unblock(s);
+    unblock(s->c);
     s->n_calls++;
     host_queue_add(s->c->queue, undo_work, on_undone, s);
 }
@@ -217,6 +226,14 @@ void pl_start_vm_gone(struct pl_container *c)
     fail(c->start, &err, PL_CODE_NOT_STARTED);
 }
 
+/* What took too long may hold up the undo as well: the client has waited enough. */
+static void fail_late(struct pl_start *s, const struct vic_err *err)
+{
+    fail(s, err, PL_CODE_NOT_STARTED);
+    if (s->req)
+        pl_request_reply(TAKE_PTR(s->req), err);
+}
+
 static void on_late(struct pl_container *c)
 {
     struct vic_err err = {0};
@@ -224,7 +241,7 @@ static void on_late(struct pl_container *c)
                    "the virtual machine did not answer within %u s",
                    pl_guest_timeout_s(c->x, ANSWER_KVM_S, ANSWER_TCG_S));
     if (c->start)
-        fail(c->start, &err, PL_CODE_NOT_STARTED);
+        fail_late(c->start, &err);
 }
 
 static void on_creation_tick(struct pl_container *c)
@@ -241,7 +258,7 @@ static void on_creation_tick(struct pl_container *c)
     }
     (void)vic_fail(&err, VIC_ERR_UNAVAILABLE, ETIMEDOUT,
                    "the virtual machine did not start within %d s", CREATE_S);
-    fail(s, &err, PL_CODE_NOT_STARTED);
+    fail_late(s, &err);
 }
 
 /* ---- the guest's side ---- */
@@ -454,6 +471,8 @@ static int make_output(const struct pl_start *s, struct vic_err *err)
 static int vm_work(void *arg, struct vic_err *err)
 {
     struct pl_start *s = arg;
+    if (s->has_failed) /* while it waited for a worker */
+        return vic_fail(err, VIC_ERR_CONFLICT, 0, "given up");
     int r = s->is_nap ? 0
                       : vic_file_replace(s->record_path, s->record_text, strlen(s->record_text),
                                          0600, err);
@@ -475,6 +494,7 @@ static void on_vm(void *arg, int result, const struct vic_err *err)
     struct pl_container *c = s->c;
     struct vic_err why = {0};
     s->n_calls--;
+    s->is_creating = false;
     s->creating_ms = 0;
     c->x->n_creating--;
     begin_creations(c->x);
@@ -498,6 +518,7 @@ static void on_vm(void *arg, int result, const struct vic_err *err)
         pl_attach_run_begins(c);
     s->is_net_up = s->n_endpoints == 0;
     if (!s->is_net_up) {
+        s->names = pl_container_names(c);
         s->n_calls++;
         host_queue_add(c->queue, network_work, on_network, s);
     }
@@ -510,6 +531,8 @@ static void begin_creations(struct pl_execution *x)
         struct pl_start *s = container_of(x->creations.next, struct pl_start, link);
         vic_list_remove(&s->link);
         x->n_creating++;
+        s->is_creating = true;
+        s->record_text = pl_record_to_text(&s->c->rec); /* it may have changed while it waited */
         s->n_calls++;
         host_queue_add(s->c->queue, vm_work, on_vm, s);
     }
@@ -607,15 +630,11 @@ static void prepare(struct pl_start *s)
     pl_domain_name(c->x->pl->config.id, s->id, s->domain);
     memcpy(s->endpoints, rec->endpoints, sizeof(s->endpoints));
     s->n_endpoints = s->is_nap ? 0 : rec->n_endpoints;
-    s->names = vic_strv_append(s->names, rec->name);
-    auto_free char *short_id = vic_xstrndup(rec->id, VIC_ID_SHORT_LEN);
-    s->names = vic_strv_append(s->names, short_id);
     s->uri = vic_xstrdup(c->x->pl->config.libvirt_uri);
     s->output_path =
         s->is_nap ? pl_container_path(c, "nap.log") : pl_container_output_path(c, rec->run);
     s->socket_path = pl_container_socket_path(c);
     s->record_path = pl_container_path(c, "container.json");
-    s->record_text = pl_record_to_text(rec);
     s->xml = make_xml(s);
 }
 

@@ -1,6 +1,7 @@
 /* Domains through libvirt. */
 #include "portlayer/execution/virt.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +14,8 @@
 #include "lib/base/str.h"
 #include "portlayer/execution/domain_xml.h"
 
+#define ENDING_POLL_MS 50 /* libvirt has no event for it */
+#define ENDING_MAX_MS 5000
 #define PID_FILE "/run/libvirt/qemu/%s.pid"
 
 VIC_DEFINE_CLEANUP(domain_free_p, virDomainPtr, virDomainFree)
@@ -46,26 +49,31 @@ int pl_virt_create(virConnectPtr conn, const char *xml, long *ret_pid, struct vi
     return 0;
 }
 
-/* dom: taken; NULL when its lookup failed. */
-static int destroy(virDomainPtr take_dom, struct vic_err *err)
+/* One that ends by itself just now is inactive, and still has its name and its process for a moment. */
+static int destroy(virConnectPtr conn, const char *key,
+                   virDomainPtr (*find)(virConnectPtr conn, const char *key), struct vic_err *err)
 {
-    auto_(domain_free_p) virDomainPtr dom = take_dom;
-    if (dom && virDomainDestroy(dom) == 0)
-        return 0;
-    virErrorPtr e = virGetLastError();
-    if (e && (e->code == VIR_ERR_NO_DOMAIN || e->code == VIR_ERR_OPERATION_INVALID))
-        return 0;
-    return pl_virt_fail(err, "destroy the virtual machine");
+    for (unsigned waited_ms = 0;; waited_ms += ENDING_POLL_MS) {
+        auto_(domain_free_p) virDomainPtr dom = find(conn, key);
+        if (dom && virDomainDestroy(dom) == 0)
+            return 0;
+        virErrorPtr e = virGetLastError();
+        if (e && e->code == VIR_ERR_NO_DOMAIN)
+            return 0;
+        if (!e || e->code != VIR_ERR_OPERATION_INVALID || waited_ms >= ENDING_MAX_MS)
+            return pl_virt_fail(err, "destroy the virtual machine");
+        (void)poll(NULL, 0, ENDING_POLL_MS);
+    }
 }
 
 int pl_virt_destroy(virConnectPtr conn, const char *uuid, struct vic_err *err)
 {
-    return destroy(virDomainLookupByUUIDString(conn, uuid), err);
+    return destroy(conn, uuid, virDomainLookupByUUIDString, err);
 }
 
 int pl_virt_destroy_name(virConnectPtr conn, const char *name, struct vic_err *err)
 {
-    return destroy(virDomainLookupByName(conn, name), err);
+    return destroy(conn, name, virDomainLookupByName, err);
 }
 
 static bool is_stalled(virDomainPtr dom)

@@ -64,6 +64,8 @@ static void finish(struct attach *a)
     if (a->to_tether)
         rpc_stream_set_events(TAKE_PTR(a->to_tether), &none, NULL);
     rpc_stream_set_events(a->stream, &none, NULL);
+    rpc_stream_consume(a->stream,
+                       a->unconsumed); /* a peer with more to send could not end its side */
     rpc_stream_end(a->stream);
     release(a);
 }

@@ -56,8 +56,9 @@ static int make_room(struct pl_container *c, struct vic_err *err)
 void pl_execs_tether_up(struct pl_container *c)
 {
     struct pl_exec *e;
-    list_for_each(e, &c->execs, link) {
-        pl_exec_launch(e);
+    struct pl_exec *next;
+    list_for_each_safe(e, next, &c->execs, link) {
+        pl_exec_launch(e); /* a probe's that fails is forgotten */
     }
 }
 

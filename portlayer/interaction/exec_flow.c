@@ -41,6 +41,8 @@ static void let_client_go(struct pl_exec *e, const struct vic_err *err)
     if (!st)
         return;
     rpc_stream_set_events(st, &no_events, NULL);
+    rpc_stream_consume(st, e->unconsumed_in); /* a peer with more to send could not end its side */
+    e->unconsumed_in = 0;
     if (e->has_begun)
         rpc_stream_end(st);
     else if (err)

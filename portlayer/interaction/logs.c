@@ -108,6 +108,22 @@ static int one_record(struct logs *l)
     return 1;
 }
 
+static void on_until(uv_timer_t *t)
+{
+    struct logs *l = t->data;
+    if (l->stream && l->is_ready)
+        finish(l);
+}
+
+/* Its timer is that of turns too: each wait for growth arms it anew. */
+static void await_until(struct logs *l)
+{
+    int64_t left_ns = l->until_ns - vic_clock_wall_ns();
+    if (l->until_ns != 0)
+        (void)uv_timer_start(&l->timer, on_until, left_ns > 0 ? (uint64_t)left_ns / 1000000 + 1 : 0,
+                             0);
+}
+
 static void pump(struct logs *l)
 {
     uint64_t seen = 0;
@@ -129,6 +145,7 @@ static void pump(struct logs *l)
             continue;
         if (l->run == l->last_run && l->follow && !l->is_run_over) {
             pl_output_rest(l->output);
+            await_until(l);
             return; /* growth goes on */
         }
         pl_output_close(TAKE_PTR(l->output));
@@ -183,25 +200,12 @@ static void on_close(struct rpc_stream *st, const struct vic_err *err, void *arg
         release(l); /* else when the search is back */
 }
 
-static void on_until(uv_timer_t *t)
-{
-    struct logs *l = t->data;
-    if (l->stream && l->is_ready)
-        finish(l);
-}
-
 static void begin(struct logs *l)
 {
     l->is_ready = true;
     l->run = l->has_tail ? l->tail.first_run : l->c->first_run ? l->c->first_run : 1;
-    if (l->until_ns != 0 && l->follow) {
-        /* Nothing later is wanted, so nothing later need be waited for. */
-        int64_t left_ns = l->until_ns - vic_clock_wall_ns();
-        if (left_ns <= 0)
-            l->follow = false;
-        else
-            (void)uv_timer_start(&l->timer, on_until, (uint64_t)(left_ns / 1000000) + 1, 0);
-    }
+    if (l->until_ns != 0 && l->until_ns <= vic_clock_wall_ns())
+        l->follow = false; /* nothing later is wanted, so nothing later need be waited for */
     pump(l);
 }
 

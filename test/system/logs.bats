@@ -79,3 +79,10 @@ ends_whole() { # LAST
 }
 said() { stat -c %s "$SUITE"/vchs/*/containers/"$(dk inspect -f '{{.Id}}' logs-loud)"/output.1.log; }
 said_more_than() { [ "$(said)" -gt "$1" ]; }
+
+@test "who follows until a time is let go then, whatever there was to read first" {
+    dk run -d --name logs-until busybox sh -c 'head -c 3000000 /dev/zero | tr "\0" x; sleep 1000'
+    wait_for 60 eval '[ "$(dk logs logs-until | wc -c)" = 3000000 ]'
+    run -0 bash -c "'$DOCKER' -H '$VIC_HOST' logs -f --until $(($(date +%s) + 4)) logs-until | wc -c"
+    equal 3000000 "$output"
+}

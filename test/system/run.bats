@@ -17,6 +17,18 @@ teardown() { remove_all run-; }
     run -137 dk run --rm busybox sh -c 'sh -c "kill -9 \$\$"; exit $?'
 }
 
+@test "the end is heard of with input left that nobody reads" {
+    for _ in 1 2 3; do
+        run -5 bash -c "yes | '$DOCKER' -H '$VIC_HOST' run --rm -i busybox sh -c 'head -n 1; exit 5'"
+        equal y "$output"
+    done
+    dk run -d --name run-fed busybox sleep 1000
+    for _ in 1 2 3; do
+        run -6 bash -c "yes | '$DOCKER' -H '$VIC_HOST' exec -i run-fed sh -c 'head -n 1; exit 6'"
+        equal y "$output"
+    done
+}
+
 @test "a command that does not exist is 127, one that cannot be executed 126" {
     run -127 dk run --rm busybox no-such-command
     expect "executable file not found in \$PATH"

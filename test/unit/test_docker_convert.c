@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/buf.h"
 #include "lib/base/str.h"
 #include "lib/confine/confine.h"
 #include "personality/docker/confine.h"
@@ -626,10 +627,31 @@ static void test_log_options_become_a_limit_and_details(void **state)
     }
 }
 
+/* They stand before each line: a short label that is named again and again is long too. */
+static void test_log_details_are_short(void **state)
+{
+    (void)state;
+    auto_buf struct vic_buf names = {0};
+    for (size_t i = 0; i < 15000; i++)
+        vic_buf_add_str(&names, i ? ",a" : "a");
+    auto_free char *text =
+        vic_xasprintf("{\"LogConfig\":{\"Config\":{\"labels\":\"%s\"}}}", vic_buf_str(&names));
+    auto_json cJSON *host = cJSON_Parse(text);
+    auto_json cJSON *short_host = cJSON_Parse("{\"LogConfig\":{\"Config\":{\"labels\":\"a,a\"}}}");
+    auto_json cJSON *config = cJSON_Parse("{\"Labels\":{\"a\":\"1234567890\"}}");
+    struct vic_err err = {0};
+    assert_int_equal(docker_log_check_details(short_host, config, &err), 0);
+    assert_true(docker_log_check_details(host, config, &err) < 0);
+    assert_int_equal(err.kind, VIC_ERR_INVALID);
+    auto_free char *details = docker_log_details(host, config); /* of an older container */
+    assert_int_equal(strlen(details), DOCKER_LOG_DETAILS_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_log_options_become_a_limit_and_details),
+        cmocka_unit_test(test_log_details_are_short),
         cmocka_unit_test(test_unserved_fields_say_nothing_or_are_refused),
         cmocka_unit_test(test_accepted_defaults_pass),
         cmocka_unit_test(test_values_are_checked),

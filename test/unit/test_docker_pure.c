@@ -321,14 +321,15 @@ static void test_moments(void **state)
     assert_int_equal(docker_moment_parse("2026-01-02", now, &ns, NULL), 0);
     assert_int_equal(docker_moment_parse("2026-01-02T00:00:00", now, &whole, NULL), 0);
     assert_int_equal(ns, whole);
-    static const char *const bad[] = {"",      "x",     "m",          "1h30",
-                                      "1x",    "0x1s",  "1e9h",       "infs",
-                                      "1h 2m", "1..2s", "2026-13-01", "9999999999h"};
+    static const char *const bad[] = {
+        "",     "x",     "m",     "1h30",       "1x",          "0x1s",       "1e9h",
+        "infs", "1h 2m", "1..2s", "2026-13-01", "9999999999h", "1600-01-01", "0001-01-01"};
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         struct vic_err err;
         assert_int_equal(docker_moment_parse(bad[i], now, &ns, &err), -EINVAL);
         assert_non_null(strstr(err.message, "invalid time"));
     }
+    assert_int_equal(docker_moment_parse("-1h", INT64_MAX - VIC_NS_PER_S, &ns, NULL), -EINVAL);
 }
 
 static void test_generated_names_are_valid(void **state)
