@@ -63,17 +63,17 @@ struct pl_container {
     struct pl_channel *channel;
     struct pl_watch *watch;
     struct pl_exit exit;
-    bool has_exit;         /* the exit record was read */
-    bool is_ending;        /* ... and acknowledged: the VM is on its way out */
-    bool is_stop_asked;    /* someone asked for the end: a stop event follows die */
-    bool is_recovering;    /* found running after our own restart; its tether was not heard yet */
-    bool keeps_on_end;     /* a restart: auto_remove waits */
-    bool is_killed;        /* SIGKILL was asked for: its deadline is running */
-    bool is_frozen;        /* as the guest has said last */
-    bool is_stalled;       /* libvirt suspended the VM: its disk cannot be written */
-    bool is_tried;         /* ... and was told to go on, some seconds ago */
-    int due_signal;        /* of a stop or kill: the guest could not be reached; 0: none */
-    unsigned expected_run; /* whose VM the next list of domains has, unless it is gone */
+    bool has_exit;        /* the exit record was read */
+    bool is_ending;       /* ... and acknowledged: the VM is on its way out */
+    bool is_stop_asked;   /* someone asked for the end: a stop event follows die */
+    bool is_recovering;   /* found running after our own restart; its tether was not heard yet */
+    bool keeps_on_end;    /* a restart: auto_remove waits */
+    bool is_killed;       /* SIGKILL was asked for: its deadline is running */
+    bool is_frozen;       /* as the guest has said last */
+    bool is_stalled;      /* libvirt suspended the VM: its disk cannot be written */
+    bool is_tried;        /* ... and was told to go on, some seconds ago */
+    int due_signal;       /* of a stop or kill: the guest could not be reached; 0: none */
+    char expected_vm[37]; /* uuid of a VM that the next list of domains has, unless it is gone */
     long pid;
     uint64_t restart_delay_ms; /* the last one; 0: none since somebody asked for a start */
     bool is_by_policy;         /* the start in progress is */

@@ -1,6 +1,7 @@
 /* After a restart of ours, of libvirt or of the host: records and VMs are made to agree again. */
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/base/alloc.h"
@@ -242,18 +243,19 @@ static const struct pl_virt_domain *domain_of(const struct pl_container *c,
 static void match_one(struct pl_container *c, const struct pl_virt_domain *domains, size_t n)
 {
     const struct pl_virt_domain *d = domain_of(c, domains, n);
+    bool is_new = strcmp(c->expected_vm, c->rec.vm_uuid) != 0; /* since the list was asked for */
     if (c->start)
         return; /* its own flow learns what happened */
     if (c->nap) {
-        if (!d)
+        if (!d && !is_new)
             pl_nap_vm_gone(c);
         return;
     }
     if (pl_state_has_vm(c->rec.state)) {
         if (d)
             pl_run_adopt(c, d);
-        else if (c->expected_run != c->rec.run)
-            return; /* it started after the list was asked for */
+        else if (is_new)
+            return;
         else if (c->watch)
             pl_run_vm_gone(c);
         else
@@ -272,7 +274,8 @@ void pl_recover_expect(struct pl_execution *x)
 {
     struct pl_container *c;
     list_for_each(c, &x->containers, link) {
-        c->expected_run = pl_state_has_vm(c->rec.state) && !c->start ? c->rec.run : 0;
+        bool has_vm = (c->nap || pl_state_has_vm(c->rec.state)) && !c->start;
+        (void)snprintf(c->expected_vm, sizeof(c->expected_vm), "%s", has_vm ? c->rec.vm_uuid : "");
     }
 }
 

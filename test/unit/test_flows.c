@@ -298,6 +298,24 @@ static void test_a_stop_during_a_restart_is_answered_by_the_end_of_the_run(void 
     assert_int_equal(c->rec.state, PL_RUNNING);
 }
 
+static void test_who_asked_for_a_start_that_takes_too_long_does_not_wait_for_its_undo(void **state)
+{
+    (void)state;
+    write_record('a', PL_CREATED, "");
+    open_execution();
+    struct pl_container *c = container('a');
+    struct rpc_stream *st = post("start", "ca", NULL);
+    until(c->channel); /* the guest never answers */
+    set_creates_held(true);
+    (void)uv_timer_stop(&c->timer);
+    c->on_deadline(c);
+    assert_int_equal(st->err.kind, VIC_ERR_UNAVAILABLE);
+    assert_int_equal(c->rec.state, PL_STARTING); /* until its VM is gone */
+    set_creates_held(false);
+    until(c->rec.state == PL_CREATED);
+    assert_int_equal(fake.n_domains, 0);
+}
+
 /* Any write fails, as where there is no room. */
 static void set_file_limit(rlim_t bytes)
 {
@@ -347,6 +365,7 @@ static void test_output_that_cannot_be_watched_costs_no_second_connection(void *
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        FLOW(test_who_asked_for_a_start_that_takes_too_long_does_not_wait_for_its_undo),
         FLOW(test_a_removal_needs_no_room),
         FLOW(test_output_that_cannot_be_watched_costs_no_second_connection),
         FLOW(test_a_vm_that_ends_while_domains_are_listed_is_heard_of),

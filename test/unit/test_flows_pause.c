@@ -406,6 +406,22 @@ static void test_a_nap_outlives_the_connection_to_libvirt(void **state)
     until(!c->nap);
 }
 
+static void test_a_nap_during_the_listing_is_not_taken_for_an_end(void **state)
+{
+    (void)state;
+    write_record('a', PL_EXITED, "");
+    open_execution();
+    struct pl_container *c = container('a');
+    pl_recover_expect(w.pl.execution);
+    (void)copy(c);
+    wake_up(c);
+    pl_recover_match(w.pl.execution, NULL, 0);
+    assert_true(pl_nap_is_awake(c));
+    pl_recover_expect(w.pl.execution);
+    pl_recover_match(w.pl.execution, NULL, 0); /* now it is missed */
+    until(!c->nap);
+}
+
 static void test_a_nap_of_an_earlier_port_layer_is_ended(void **state)
 {
     (void)state;
@@ -540,6 +556,7 @@ int main(void)
         FLOW(test_a_nap_that_cannot_begin_is_answered_and_booked_nowhere),
         FLOW(test_a_nap_whose_vm_dies_is_over_when_it_is_gone),
         FLOW(test_a_nap_outlives_the_connection_to_libvirt),
+        FLOW(test_a_nap_during_the_listing_is_not_taken_for_an_end),
         FLOW(test_a_nap_of_an_earlier_port_layer_is_ended),
         FLOW(test_a_restart_of_a_paused_container_keeps_it),
     };
