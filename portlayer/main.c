@@ -1,6 +1,7 @@
 /* vic-portlayer: joins the rooms of the port layer, serves their intents, and ends when asked to. */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@
 #include "portlayer/wipe.h"
 
 #define WORKERS "16" /* blocking libvirt calls of as many containers side by side */
+#define ARENAS 2 /* glibc gives each worker a heap of its own, and none of them shrinks */
 #define CONNECTIONS_MAX 256
 #define CLOSE_TURNS 50 /* of the loop, for what is being closed */
 
@@ -233,6 +235,7 @@ int main(int argc, char **argv)
     vic_log_init("vic-portlayer", level);
     vic_log_cap(VIC_LOG_MAX);
     (void)setenv("UV_THREADPOOL_SIZE", WORKERS, 0);
+    (void)mallopt(M_ARENA_MAX, ARENAS);
     r = run(datastore, only_wipe, &err);
     if (r < 0)
         vic_log(VIC_ERROR, "portlayer", datastore, "%s", err.message);

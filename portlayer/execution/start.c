@@ -500,6 +500,7 @@ static void on_vm(void *arg, int result, const struct vic_err *err)
     begin_creations(c->x);
     vic_log(VIC_DEBUG, "container", s->id, "start: the VM runs");
     if (s->has_failed) {
+        pl_container_no_deadline(c); /* there is nothing to unblock any more */
         start_free(s);
         return;
     }

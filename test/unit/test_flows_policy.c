@@ -217,6 +217,21 @@ static void reopen(void)
     open_execution();
 }
 
+/* What freed its hanging creation does not keep it from its next run. */
+static void test_a_restart_whose_vm_hangs_is_tried_again(void **state)
+{
+    (void)state;
+    struct pl_container *c = running('a', ALWAYS);
+    end_run(c, 1);
+    set_creates_held(true);
+    (void)fire(c);
+    pl_start_abort(c, "it hangs");
+    set_creates_held(false);
+    until(c->rec.state == PL_RESTARTING);
+    (void)fire(c);
+    comes_up(c);
+}
+
 static void test_what_waited_waits_on_after_our_restart(void **state)
 {
     (void)state;
@@ -437,6 +452,7 @@ int main(void)
         FLOW(test_what_waits_can_be_removed_by_force),
         FLOW(test_removal_by_force_of_what_runs_begins_no_other_run),
         FLOW(test_a_restart_that_fails_is_tried_later),
+        FLOW(test_a_restart_whose_vm_hangs_is_tried_again),
         FLOW(test_what_waited_waits_on_after_our_restart),
         FLOW(test_what_ended_meanwhile_runs_again),
         FLOW(test_what_is_down_at_startup),
