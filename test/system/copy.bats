@@ -111,6 +111,31 @@ END
     dk cp - copy-main:/var/tmp <link.tar
     sh_in 'test -f /through' # the link led to the container's own root
     run -0 dk exec copy-main echo alive
+    dk create --name copy-x-hostile busybox true # and of one that does not run, in its own VM
+    for bad in dots hard; do
+        run -1 dk cp - copy-x-hostile:/var/tmp <$bad.tar
+        expect "bad tar"
+    done
+    dk cp - copy-x-hostile:/var/tmp <link.tar
+    equal 1 "$(dk cp copy-x-hostile:/through - | tar -xO)"
+    [ ! -e /through ]
+    dk rm -f copy-x-hostile
+}
+
+@test "ten copies at once, in and out" {
+    cd "$BATS_TEST_TMPDIR"
+    for i in 0 1 2 3 4 5 6 7 8 9; do
+        head -c $((i * 10000)) /dev/urandom >"in$i"
+        dk cp "in$i" "copy-main:/in$i" 3>&- &
+        pids[i]=$!
+    done
+    for pid in "${pids[@]}"; do wait "$pid"; done
+    for i in 0 1 2 3 4 5 6 7 8 9; do
+        dk cp "copy-main:/in$i" "out$i" 3>&- &
+        pids[i]=$!
+    done
+    for pid in "${pids[@]}"; do wait "$pid"; done
+    for i in 0 1 2 3 4 5 6 7 8 9; do cmp "in$i" "out$i"; done
 }
 
 @test "a client that stalls or leaves costs nothing, and others go on" {

@@ -28,6 +28,22 @@ is_state() { [ "$(state "$1")" = "$2" ]; }
     expect "no command specified"
 }
 
+@test "a host name with a domain, labels, ports of both kinds; inspect by type" {
+    dk create --name scene-said --hostname web.example.com -l tier=front --expose 80 --expose 53/udp busybox hostname
+    equal web.example.com "$(dk start -a scene-said)"
+    equal '{"53/udp":{},"80/tcp":{}}' "$(dk inspect -f '{{json .Config.ExposedPorts}}' scene-said)"
+    equal '{"tier":"front"}' "$(dk inspect -f '{{json .Config.Labels}}' scene-said)"
+    equal tier=front "$(dk ps -a --filter name=scene-said --format '{{.Labels}}')"
+    equal /scene-said "$(dk inspect --type container -f '{{.Name}}' scene-said)"
+    run -1 dk inspect --type image scene-said
+    expect "No such image: scene-said"
+    run -1 dk inspect --type container busybox
+    expect "No such container: busybox"
+    run -1 dk inspect scene-nothing
+    expect "No such object: scene-nothing"
+    dk rm scene-said
+}
+
 @test "a name that begins like another's id is its own" {
     prefix=$(dk inspect -f '{{.Id}}' scene-main | cut -c1-12)
     dk create --name "${prefix:0:4}" busybox true
