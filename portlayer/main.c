@@ -28,7 +28,7 @@
 #include "portlayer/wipe.h"
 
 #define WORKERS "16" /* blocking libvirt calls of as many containers side by side */
-#define ARENAS 2 /* glibc gives each worker a heap of its own, and none of them shrinks */
+#define ARENAS 2     /* glibc gives each worker a heap of its own, and none of them shrinks */
 #define CONNECTIONS_MAX 256
 #define CLOSE_TURNS 50 /* of the loop, for what is being closed */
 

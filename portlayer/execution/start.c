@@ -37,7 +37,7 @@
 #define ANSWER_KVM_S 30
 #define ANSWER_TCG_S 120
 #define RETRY_UNDO_MS 1000
-#define RETRY_UNBLOCK_MS 5000
+#define HURRY_MS 30000 /* libvirt lets a QEMU that hangs take 15 s for its end */
 
 struct pl_start {
     struct vic_list link;   /* in x->creations while it waits for its turn */
@@ -106,6 +106,7 @@ static void on_undone(void *arg, int result, const struct vic_err *err)
     struct pl_container *c = s->c;
     struct pl_execution *x = c->x;
     s->n_calls--;
+    pl_container_no_deadline(c);
     if (result < 0 && !x->is_closed) {
         vic_log(VIC_WARN, "container", c->rec.id, "undo of a failed start: %s; trying again",
                 err->message);
@@ -181,18 +182,26 @@ static void on_unblocked(void *arg, int result, const struct vic_err *err)
 
 static void begin_creations(struct pl_execution *x);
 
-/* A worker that is stuck in libvirt, and the undo behind it, come back only by QEMU's end.  It may get stuck later, or
- * libvirt may not listen: until it is back it is tried again. */
-static void unblock(struct pl_container *c)
+/* A worker that is stuck in libvirt, and the undo behind it, come back only by QEMU's end. */
+static void free_worker(struct pl_start *s)
+{
+    if (!s->is_creating || !s->creating_ms)
+        return;
+    s->n_calls++;
+    host_work(s->c->x->pl->loop, unblock_work, on_unblocked, s);
+}
+
+/* The undo takes long.  The client has waited enough; and the worker may have got stuck since, or libvirt did not
+ * listen. */
+static void hurry(struct pl_container *c)
 {
     struct pl_start *s = c->start;
-    if (!s || !s->has_failed || !s->is_creating)
+    if (!s || !s->has_failed)
         return;
-    if (s->creating_ms) {
-        s->n_calls++;
-        host_work(c->x->pl->loop, unblock_work, on_unblocked, s);
-    }
-    pl_container_deadline(c, RETRY_UNBLOCK_MS, unblock);
+    if (s->req)
+        pl_request_reply(TAKE_PTR(s->req), &s->err);
+    free_worker(s);
+    pl_container_deadline(c, HURRY_MS, hurry);
 }
 
 static void fail(struct pl_start *s, const struct vic_err *err, int exit_code)
@@ -202,10 +211,10 @@ static void fail(struct pl_start *s, const struct vic_err *err, int exit_code)
     s->has_failed = true;
     s->err = *err;
     s->exit_code = exit_code;
-    pl_container_no_deadline(s->c);
+    pl_container_deadline(s->c, HURRY_MS, hurry);
     pl_run_release(s->c);
     vic_list_remove(&s->link);
-    unblock(s->c);
+    free_worker(s);
     s->n_calls++;
     host_queue_add(s->c->queue, undo_work, on_undone, s);
 }
@@ -226,14 +235,6 @@ void pl_start_vm_gone(struct pl_container *c)
     fail(c->start, &err, PL_CODE_NOT_STARTED);
 }
 
-/* What took too long may hold up the undo as well: the client has waited enough. */
-static void fail_late(struct pl_start *s, const struct vic_err *err)
-{
-    fail(s, err, PL_CODE_NOT_STARTED);
-    if (s->req)
-        pl_request_reply(TAKE_PTR(s->req), err);
-}
-
 static void on_late(struct pl_container *c)
 {
     struct vic_err err = {0};
@@ -241,7 +242,7 @@ static void on_late(struct pl_container *c)
                    "the virtual machine did not answer within %u s",
                    pl_guest_timeout_s(c->x, ANSWER_KVM_S, ANSWER_TCG_S));
     if (c->start)
-        fail_late(c->start, &err);
+        fail(c->start, &err, PL_CODE_NOT_STARTED);
 }
 
 static void on_creation_tick(struct pl_container *c)
@@ -258,7 +259,7 @@ static void on_creation_tick(struct pl_container *c)
     }
     (void)vic_fail(&err, VIC_ERR_UNAVAILABLE, ETIMEDOUT,
                    "the virtual machine did not start within %d s", CREATE_S);
-    fail_late(s, &err);
+    fail(s, &err, PL_CODE_NOT_STARTED);
 }
 
 /* ---- the guest's side ---- */
@@ -500,7 +501,6 @@ static void on_vm(void *arg, int result, const struct vic_err *err)
     begin_creations(c->x);
     vic_log(VIC_DEBUG, "container", s->id, "start: the VM runs");
     if (s->has_failed) {
-        pl_container_no_deadline(c); /* there is nothing to unblock any more */
         start_free(s);
         return;
     }

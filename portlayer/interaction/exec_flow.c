@@ -322,7 +322,13 @@ static void tell_killed(struct pl_exec *e)
 
 static void fail_start(struct pl_exec *e, const struct vic_err *err)
 {
+    struct vic_err ended = {0};
     int code = code_of_refusal(err->kind);
+    if (err->kind == VIC_ERR_UNAVAILABLE &&
+        e->c->has_exit) { /* the guest went with its container */
+        (void)vic_fail(&ended, VIC_ERR_CONFLICT, 0, "container %s is not running", e->c->rec.id);
+        err = &ended;
+    }
     end_with(e, code, err);
     tell_watcher(e, code, err);
 }

@@ -72,7 +72,8 @@ ends() { # NAME
 }
 
 @test "one that executes over its entrypoint, or has none of its programs left" {
-    dk run -d --name worst-over busybox sh -c 'cp /bin/busybox /bin/other; exec /bin/other sh -c "exec /bin/other sleep 1000"'
+    dk run -d --name worst-over busybox sh -c 'mkdir /new; cp /bin/busybox /new/sh; cp /bin/busybox /new/sleep; exec /new/sh -c "exec /new/sleep 1000"'
+    wait_for 30 eval '[ "$(dk exec worst-over readlink /proc/1/exe)" = /new/sleep ]'
     equal works "$(dk exec worst-over echo works)"
     ends worst-over
     dk run -d --name worst-bare busybox sh -c 'rm -rf /bin /lib /usr /etc /sbin 2>/dev/null; while :; do read -t 1 x </dev/zero; done'
