@@ -102,10 +102,13 @@ static void on_port_ready(struct tether_watch *w, uint32_t events)
     (void)events; /* an edge of any kind: look at everything */
     struct tether_port *p = container_of(w, struct tether_port, watch);
     if (read_all(p) < 0) {
+        bool had_session = p->session != NULL;
         drop_session(p);
         rpc_sync_guest_start(&p->sync);
         vic_buf_clear(&p->echo);
         forget_output(p);
+        if (had_session)
+            rpc_sync_guest_lost(&p->echo);
     }
     tether_port_flush(p);
 }
@@ -215,6 +218,6 @@ bool tether_port_is_connected(const struct tether_port *p)
 
 bool tether_port_is_flushed(const struct tether_port *p)
 {
-    return p->out_len == 0 && p->joint_len == 0 && p->echo.len == 0 &&
-           (!p->session || !rpc_session_wants_write(p->session));
+    return !p->session || (p->out_len == 0 && p->joint_len == 0 && p->echo.len == 0 &&
+                           !rpc_session_wants_write(p->session));
 }

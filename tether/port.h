@@ -52,5 +52,5 @@ void tether_port_release(struct tether_port *p);
 /* Writes what the session has to say; called after each step of the loop. */
 void tether_port_flush(struct tether_port *p);
 bool tether_port_is_connected(const struct tether_port *p);
-/* Nothing is left to send. */
+/* Nothing is left to send, or nobody is there. */
 bool tether_port_is_flushed(const struct tether_port *p);

@@ -10,6 +10,7 @@
 
 #define ASK "VIC-SYNC "
 #define ANSWER "VIC-ACK "
+#define LOST "VIC-LOST\n"
 
 /* The rest of a client's frame, at most; zeros then read as a frame that no session may send. */
 #define PADDING (RPC_FRAME_MIN + 9 + 64)
@@ -35,6 +36,11 @@ void rpc_sync_host_start(struct rpc_sync *s, bool is_retry, struct vic_buf *out)
         vic_buf_add_char(out, '\n');
     }
     vic_buf_addf(out, ASK "%s\n", nonce);
+}
+
+void rpc_sync_guest_lost(struct vic_buf *out)
+{
+    vic_buf_add_str(out, LOST);
 }
 
 void rpc_sync_guest_start(struct rpc_sync *s)

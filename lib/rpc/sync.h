@@ -26,6 +26,9 @@ struct rpc_sync {
 
 /* Host: starts with a fresh random nonce and appends what must be sent to out; padded on a retry. */
 void rpc_sync_host_start(struct rpc_sync *s, bool is_retry, struct vic_buf *out);
+/* Guest: after a hang-up.  A driver may tell of one late, when the next host is there and its session has begun: to
+ * that this is no frame and ends it, and it asks again; before a session it means nothing. */
+void rpc_sync_guest_lost(struct vic_buf *out);
 /* Guest: waits for a line. */
 void rpc_sync_guest_start(struct rpc_sync *s);
 

@@ -149,6 +149,35 @@ static void retries_free_a_guest_stuck_in_a_frame(void **state)
     }
 }
 
+/* The guest was told late of an earlier host's end. */
+static void a_lost_session_is_begun_again(void **state)
+{
+    (void)state;
+    auto_buf struct vic_buf lost = {0};
+    rpc_sync_guest_lost(&lost);
+    struct rpc_session *s = rpc_session_new_client(NULL, NULL);
+    uint8_t out[4096];
+    while (rpc_session_pull(s, out, sizeof(out)) > 0)
+        ;
+    struct vic_err err = {0};
+    (void)rpc_session_feed(s, bytes(&lost), lost.len, &err);
+    while (rpc_session_pull(s, out, sizeof(out)) > 0)
+        ;
+    assert_true(rpc_session_is_over(s));
+    rpc_session_free(s);
+    /* One that asks already takes no notice. */
+    struct rpc_sync host;
+    struct rpc_sync guest;
+    auto_buf struct vic_buf ask = {0};
+    bool is_done;
+    rpc_sync_host_start(&host, false, &ask);
+    rpc_sync_guest_start(&guest);
+    (void)rpc_sync_guest_feed(&guest, bytes(&ask), ask.len, &lost, &is_done);
+    assert_true(is_done);
+    assert_int_equal(rpc_sync_host_feed(&host, bytes(&lost), lost.len, &is_done), lost.len);
+    assert_true(is_done);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +186,7 @@ int main(void)
         cmocka_unit_test(the_host_ignores_noise_and_stale_answers),
         cmocka_unit_test(the_guest_refuses_what_is_no_line),
         cmocka_unit_test(retries_free_a_guest_stuck_in_a_frame),
+        cmocka_unit_test(a_lost_session_is_begun_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
