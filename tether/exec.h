@@ -16,7 +16,7 @@
 #include "lib/rpc/rpc.h"
 #include "tether/input.h"
 
-/* Each may cost 0.5 MiB of the VM: what a stalled reader has not taken, and a stream of stdin. */
+/* Each may cost 1 MiB of the VM: what a stalled reader has not taken, and a stream of stdin. */
 #define TETHER_EXECS_MAX 128
 
 struct tether;

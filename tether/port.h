@@ -19,8 +19,8 @@
 #define TETHER_PORT_CHUNK (32u << 10) /* what one write takes */
 #define TETHER_PORT_GATHER (64u << 10)
 #define TETHER_PORT_JOINT (1u << 20)
-#define TETHER_PORT_OFFER                                                                          \
-    (512u << 10) /* size of a pipe from which a body is offered: it fits into the joint */
+/* Of a pipe from which a body is offered: what it holds fits into the joint. */
+#define TETHER_PORT_OFFER (512u << 10)
 
 struct tether_port {
     struct tether_loop *loop; /* borrowed */
@@ -37,8 +37,8 @@ struct tether_port {
     uint8_t out[TETHER_PORT_CHUNK];
     size_t out_start;
     size_t out_len;
-    int joint
-        [2]; /* a pipe: a frame's head and what was offered go out of it as one, and are not copied */
+    /* A pipe: a frame's head and what was offered go out of it as one, and are not copied. */
+    int joint[2];
     size_t joint_len;
 };
 

@@ -9,8 +9,8 @@
 #include "lib/host/rpc_uv.h"
 #include "lib/rpc/sync.h"
 
-#define SYNC_RETRY_MS                                                                              \
-    500 /* then twice as long each time: a slow guest must not be outrun by new questions */
+/* Then twice as long each time: a slow guest must not be outrun by new questions. */
+#define SYNC_RETRY_MS 500
 #define SYNC_RETRY_MAX_MS 8000
 #define PING_MS 10000
 #define PINGS_MAX 3 /* unanswered: the guest is given up after 30 s of silence */

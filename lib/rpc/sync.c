@@ -72,7 +72,7 @@ static void keep_tail(struct rpc_sync *s, const uint8_t *data, size_t len)
     s->len = before + here;
 }
 
-/* Past the next end of a line that is as long as len and begins with start; 0 when there is none.  What is fed may
+/* Past the next end of a line of line_len bytes; 0 when there is none.  What is fed may
  * be 16 KiB of a session that broke, which a slow guest must not look at byte by byte. */
 static size_t find_line(struct rpc_sync *s, const uint8_t *data, size_t len, size_t from,
                         size_t line_len, char *ret_line)
