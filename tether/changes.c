@@ -37,7 +37,7 @@ struct walk {
     } levels[DEPTH_MAX + 1]; /* the directories above it */
     size_t depth;
     struct vic_buf out; /* lines to be written */
-    int fd;
+    struct copy_ring_in *to;
 };
 
 /* A directory in either tree and one of its entries: no inode is none. */
@@ -60,9 +60,9 @@ static void add_line(struct walk *w, size_t path_len, enum kind kind)
 
 static int flush(struct walk *w, struct vic_err *err)
 {
-    int r = vic_file_write_all(w->fd, vic_buf_str(&w->out), w->out.len);
+    int r = copy_ring_add(w->to, vic_buf_str(&w->out), w->out.len, err);
     vic_buf_clear(&w->out);
-    return r < 0 ? vic_fail_errno(err, -r, "write") : 0;
+    return r;
 }
 
 /* A directory is told of before what is in it, and because of that. */
@@ -224,16 +224,18 @@ static int walk(struct walk *w, int now, int before, struct vic_err *err)
     return r;
 }
 
-int copy_changes(int root, int image, int fd, struct vic_err *err)
+int copy_changes(int root, int image, struct copy_ring_in *out, struct vic_err *err)
 {
     static struct walk w; /* too large for a stack frame */
-    w = (struct walk){.fd = fd};
+    w = (struct walk){.to = out};
     w.levels[0].is_told = true; /* nobody tells of "/" */
     w.depth = 1;
     int r = walk(&w, root, image, err);
     vic_buf_add_str(&w.out, "{}\n"); /* that is all */
     if (r == 0)
         r = flush(&w, err);
+    if (r == 0)
+        r = copy_ring_flush(out, err);
     vic_buf_release(&w.path);
     vic_buf_release(&w.out);
     return r;

@@ -13,11 +13,12 @@
 #include "lib/base/alloc.h"
 #include "lib/base/buf.h"
 #include "lib/base/str.h"
+#include "tether/copy_ring.h"
 #include "tether/tether.h"
 
 /* Each hand-over between two processors costs more than the copying itself where the machine is emulated, so
  * the pipes are deep and the parts large. */
-#define IN_BYTES (1 << 20)
+#define IN_BYTES (1 << 20) /* of the pipe */
 #define BATCH_BYTES                                                                                \
     (64u << 10)             /* gathered for the process; below half a window, or it stands still */
 #define COMPLAINT_MAX 4096u /* bytes kept of what the process says on stderr */
@@ -38,6 +39,7 @@ struct copy {
     int fd[PIPES]; /* owned; our ends, -1 once closed */
     struct tether_watch watch[PIPES];
     struct vic_buf pending; /* for the process; at most the stream's window */
+    struct copy_ring_out ring;
     struct vic_buf complaints;
     bool is_write;
     bool has_begun; /* to answer with a stream */
@@ -57,6 +59,9 @@ static void copy_free(struct copy *c)
 {
     for (int i = 0; i < PIPES; i++)
         close_pipe(c, i);
+    if (c->ring.bytes)
+        tether_port_keep(&c->t->port, c->ring.bytes, COPY_RING_BYTES);
+    copy_ring_release(&c->ring);
     vic_list_remove(&c->link);
     c->t->n_copies--;
     vic_buf_release(&c->pending);
@@ -109,36 +114,44 @@ static void finish_if_over(struct copy *c)
 
 /* ---- from the process ---------------------------------------------------------------------------- */
 
-/* What is in the pipe goes to the peer without passing through us; while it waits nothing is watched, as a hang-up
- * would be told all the time.  False: there is nothing. */
+/* While the peer is to take what was filled nothing is watched, as a hang-up would be told all the time.
+ * False: nothing was, and c is gone if it was the last. */
 static bool offer(struct copy *c)
 {
-    int n = 0;
-    if (ioctl(c->fd[OUT], FIONREAD, &n) < 0 || n <= 0)
+    uint8_t *data;
+    size_t len;
+    int r = copy_ring_next(&c->ring, c->fd[OUT], &data, &len);
+    if (r == -EAGAIN)
         return false;
+    if (r <= 0) {
+        if (r < 0)
+            (void)kill(c->pid, SIGKILL);
+        close_pipe(c, OUT);
+        finish_if_over(c);
+        return true;
+    }
     if (!c->has_begun)
         rpc_reply_begin(c->st);
     c->has_begun = true;
     tether_loop_remove(&c->t->loop, &c->watch[OUT]);
-    rpc_stream_offer(c->st, c->fd[OUT], (size_t)n);
+    rpc_stream_offer(c->st, data, len);
     return true;
 }
 
 static void on_out_ready(struct tether_watch *w, uint32_t events)
 {
     (void)events;
-    struct copy *c = container_of(w, struct copy, watch[OUT]);
-    if (offer(c))
-        return;
-    close_pipe(c, OUT);
-    finish_if_over(c);
+    (void)offer(container_of(w, struct copy, watch[OUT]));
 }
 
 static void on_drain(struct rpc_stream *st, void *arg)
 {
     (void)st;
     struct copy *c = arg;
-    if (c->fd[OUT] >= 0 && !offer(c))
+    if (c->fd[OUT] < 0)
+        return;
+    copy_ring_give_back(&c->ring, c->fd[IN]);
+    if (!offer(c))
         (void)tether_loop_add(&c->t->loop, &c->watch[OUT], c->fd[OUT], EPOLLIN);
 }
 
@@ -243,8 +256,8 @@ static int make_pipes(struct copy *c, int theirs[PIPES], struct vic_err *err)
             return vic_fail_errno(err, errno, "pipe");
         c->fd[i] = i == IN ? fd[1] : fd[0];
         theirs[i] = i == IN ? fd[0] : fd[1];
-        if (i != COMPLAINTS) /* as it is, it is only slower */
-            (void)fcntl(c->fd[i], F_SETPIPE_SZ, i == IN ? IN_BYTES : (int)TETHER_PORT_OFFER);
+        if (i == IN && c->is_write) /* as it is, it is only slower */
+            (void)fcntl(c->fd[i], F_SETPIPE_SZ, IN_BYTES);
         if (fcntl(c->fd[i], F_SETFL, O_NONBLOCK) < 0 ||
             tether_loop_add(&c->t->loop, &c->watch[i], c->fd[i], i == IN ? 0 : EPOLLIN) < 0)
             return vic_fail_errno(err, errno, "watch a pipe");
@@ -253,7 +266,7 @@ static int make_pipes(struct copy *c, int theirs[PIPES], struct vic_err *err)
 }
 
 /* With the signals as a process expects them: tether blocks them all. */
-static int spawn(struct copy *c, const int theirs[PIPES], const char *const *argv,
+static int spawn(struct copy *c, const int theirs[PIPES], int memory, const char *const *argv,
                  struct vic_err *err)
 {
     static char *const no_env[] = {NULL};
@@ -265,6 +278,8 @@ static int spawn(struct copy *c, const int theirs[PIPES], const char *const *arg
     (void)posix_spawnattr_init(&attr);
     for (int i = 0; i < PIPES; i++)
         (void)posix_spawn_file_actions_adddup2(&actions, theirs[i], i);
+    if (memory >= 0)
+        (void)posix_spawn_file_actions_adddup2(&actions, memory, COPY_RING_FD);
     (void)posix_spawnattr_setsigmask(&attr, &none);
     (void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
     int e = posix_spawn(&c->pid, argv[0], &actions, &attr, (char *const *)(uintptr_t)argv, no_env);
@@ -282,13 +297,16 @@ static int begin(struct tether *t, struct rpc_stream *st, bool is_write, const c
     static const struct rpc_stream_events events = {
         .on_data = on_data, .on_end = on_end, .on_drain = on_drain, .on_close = on_close};
     int theirs[PIPES] = {-1, -1, -1};
+    auto_close int memory = -1;
     struct copy *c = vic_new(struct copy);
     *c = (struct copy){.t = t, .pid = -1, .fd = {-1, -1, -1}, .is_write = is_write};
     vic_list_append(&t->copies, &c->link);
     t->n_copies++;
     int r = make_pipes(c, theirs, err);
+    if (r >= 0 && !is_write)
+        r = copy_ring_make(&c->ring, &memory, err);
     if (r >= 0)
-        r = spawn(c, theirs, argv, err);
+        r = spawn(c, theirs, memory, argv, err);
     for (int i = 0; i < PIPES; i++)
         vic_close_p(&theirs[i]);
     if (r < 0) {
@@ -296,8 +314,6 @@ static int begin(struct tether *t, struct rpc_stream *st, bool is_write, const c
         return r;
     }
     c->st = st;
-    if (!is_write)
-        close_pipe(c, IN);
     rpc_stream_set_events(st, &events, c);
     return 0;
 }

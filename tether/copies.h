@@ -8,7 +8,7 @@
 
 #include "lib/rpc/rpc.h"
 
-/* Each may cost 0.5 MiB of the VM, and its process. */
+/* Each may cost 1 MiB of the VM, and its process. */
 #define TETHER_COPIES_MAX 16
 
 struct tether;

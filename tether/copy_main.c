@@ -1,9 +1,10 @@
 /*
  * tether-copy ROOT stat|out|in|export|changes PATH [keep-kind] [sync] [owner=USER]
  *
- * stat and out write a line with copy_stat()'s document, out then the tar; in reads a tar; export writes
- * one of what is in PATH; changes writes copy_changes()'s lines, whatever PATH is.  Anything that fails is told
- * on stderr as {"kind","message"}, with exit status 1.
+ * stat and out write a line with copy_stat()'s document, out then the tar; export writes one of what is in PATH;
+ * changes writes copy_changes()'s lines, whatever PATH is: all into the memory at descriptor COPY_RING_FD, with
+ * stdout and stdin for its signs (copy_ring.h).  in reads a tar from stdin.  Anything that fails is told on stderr as
+ * {"kind","message"}, with exit status 1.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,20 +26,24 @@
 #define IMAGE_SERIAL "image" /* of the read-only disk that holds it */
 #define IMAGE_DIR "/run/vic/image"
 
-static int write_line(const cJSON *doc, struct vic_err *err)
-{
-    auto_free char *text = json_print(doc);
-    int r = vic_file_write_all(STDOUT_FILENO, text, strlen(text));
-    if (r == 0)
-        r = vic_file_write_all(STDOUT_FILENO, "\n", 1);
-    return r < 0 ? vic_fail_errno(err, -r, "write") : 0;
-}
-
-static int do_stat(const char *path, struct vic_err *err)
+/* Flushed: the client may know it before the first file was read. */
+static int do_stat(const char *path, struct copy_ring_in *out, struct vic_err *err)
 {
     auto_json cJSON *doc = NULL;
     int r = copy_stat(path, &doc, err);
-    return r < 0 ? r : write_line(doc, err);
+    if (r < 0)
+        return r;
+    auto_free char *text = json_print(doc);
+    if ((r = copy_ring_add(out, text, strlen(text), err)) < 0 ||
+        (r = copy_ring_add(out, "\n", 1, err)) < 0)
+        return r;
+    return copy_ring_flush(out, err);
+}
+
+static int do_out(const char *path, struct copy_ring_in *out, struct vic_err *err)
+{
+    int r = do_stat(path, out, err);
+    return r < 0 ? r : copy_out(path, out, err);
 }
 
 /* As the container's own processes are given their user. */
@@ -92,7 +97,7 @@ static int mount_image(struct vic_err *err)
     return 0;
 }
 
-static int do_changes(const char *root, struct vic_err *err)
+static int do_changes(const char *root, struct copy_ring_in *out, struct vic_err *err)
 {
     int r = mount_image(err);
     if (r < 0)
@@ -101,32 +106,59 @@ static int do_changes(const char *root, struct vic_err *err)
     auto_close int before = open(IMAGE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (now < 0 || before < 0)
         return vic_fail_errno(err, errno, "open %s", now < 0 ? root : IMAGE_DIR);
-    return copy_changes(now, before, STDOUT_FILENO, err);
+    return copy_changes(now, before, out, err);
+}
+
+static int enter(const char *root, const char *path, struct vic_err *err)
+{
+    if (path[0] != '/')
+        return vic_fail(err, VIC_ERR_INVALID, 0, "path: not absolute");
+    if (chroot(root) < 0 || chdir("/") < 0)
+        return vic_fail_errno(err, errno, "enter %s", root);
+    (void)umask(0);
+    return 0;
+}
+
+static const struct outward {
+    const char *word;
+    int (*copy)(const char *path, struct copy_ring_in *out, struct vic_err *err);
+    bool is_outside; /* copy gets ROOT itself, and PATH means nothing */
+} outwards[] = {
+    {"stat", do_stat, false},
+    {"out", do_out, false},
+    {"export", copy_export, false},
+    {"changes", do_changes, true},
+};
+
+static int run_outward(const struct outward *o, char *const *argv, struct vic_err *err)
+{
+    static struct copy_ring_in ring;
+    int r = copy_ring_open(&ring, COPY_RING_FD, STDOUT_FILENO, STDIN_FILENO, err);
+    if (r == 0 && !o->is_outside)
+        r = enter(argv[1], argv[3], err);
+    if (r == 0)
+        r = o->copy(o->is_outside ? argv[1] : argv[3], &ring, err);
+    copy_ring_close(&ring);
+    return r;
 }
 
 static int run(char *const *argv, struct vic_err *err)
 {
-    const char *path = argv[3];
-    if (vic_str_eq(argv[2], "changes"))
-        return do_changes(argv[1], err);
-    if (path[0] != '/')
-        return vic_fail(err, VIC_ERR_INVALID, 0, "path: not absolute");
-    if (chroot(argv[1]) < 0 || chdir("/") < 0)
-        return vic_fail_errno(err, errno, "enter %s", argv[1]);
-    (void)umask(0);
-    if (vic_str_eq(argv[2], "in"))
-        return do_in(path, argv + 4, err);
-    if (vic_str_eq(argv[2], "export"))
-        return copy_export(path, STDOUT_FILENO, err);
-    int r = do_stat(path, err);
-    return r < 0 || vic_str_eq(argv[2], "stat") ? r : copy_out(path, STDOUT_FILENO, err);
+    for (size_t i = 0; i < ARRAY_SIZE(outwards); i++)
+        if (vic_str_eq(argv[2], outwards[i].word))
+            return run_outward(&outwards[i], argv, err);
+    if (!vic_str_eq(argv[2], "in"))
+        return vic_fail(err, VIC_ERR_INVALID, 0, "unknown word: %s", argv[2]);
+    int r = enter(argv[1], argv[3], err);
+    return r < 0 ? r : do_in(argv[3], argv + 4, err);
 }
 
 int main(int argc, char **argv)
 {
     struct vic_err err = {0};
     int r = argc >= 4 ? run(argv, &err)
-                      : vic_fail(&err, VIC_ERR_INVALID, 0, "usage: ROOT stat|out|in|export PATH");
+                      : vic_fail(&err, VIC_ERR_INVALID, 0,
+                                 "usage: tether-copy ROOT stat|out|in|export|changes PATH");
     if (r == 0)
         return 0;
     auto_json cJSON *doc = json_new_obj();

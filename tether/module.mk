@@ -1,7 +1,7 @@
 # The library is all of tether but main(), so that tests can drive it.
 LIBS += guest
 guest_DIR := tether
-guest_SRC := boot.c bounds.c caps.c child.c command.c copies.c device.c devices.c env.c exec.c \
+guest_SRC := boot.c bounds.c caps.c child.c command.c copies.c copy_ring.c device.c devices.c env.c exec.c \
     init.c input.c loop.c machine.c mounts.c net.c nodes.c output.c port.c process.c processes.c \
     service.c spec.c stats.c tether.c user.c
 PRIVATE_PROGS += tether
@@ -14,7 +14,7 @@ tether_LDLIBS := -lnghttp2 -lcjson
 # and without what is not reached (its other formats) none of theirs is asked for.
 LIBS += copy
 copy_DIR := tether
-copy_SRC := changes.c copy_in.c copy_out.c copy_stat.c device.c user.c
+copy_SRC := changes.c copy_in.c copy_out.c copy_ring.c copy_stat.c device.c user.c
 copy_LDLIBS := -l:libarchive.a -lacl -lz -lcjson
 copy_LDFLAGS := -Wl,--gc-sections
 PRIVATE_PROGS += tether-copy

@@ -2,11 +2,9 @@
 #include "tether/port.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/base/cleanup.h"
 #include "lib/base/log.h"
 
 static const struct rpc_session_events session_events; /* flush asks the session itself */
@@ -14,13 +12,8 @@ static const struct rpc_session_events session_events; /* flush asks the session
 static void forget_output(struct tether_port *p)
 {
     p->out_start = p->out_len = 0;
-    while (p->joint_len > 0) {
-        ssize_t n = read(p->joint[0], p->out, sizeof(p->out));
-        if (n <= 0)
-            break;
-        p->joint_len -= (size_t)n;
-    }
-    p->joint_len = 0;
+    p->part = (struct rpc_part){0};
+    vic_buf_release(&p->kept);
 }
 
 static void drop_session(struct tether_port *p)
@@ -126,12 +119,9 @@ int tether_port_init(struct tether_port *p, struct tether_loop *loop, int fd,
     p->arg = arg;
     p->session = NULL;
     p->echo = (struct vic_buf){0};
-    p->out_start = p->out_len = p->joint_len = 0;
+    p->kept = (struct vic_buf){0};
+    forget_output(p);
     rpc_sync_guest_start(&p->sync);
-    if (pipe2(p->joint, O_CLOEXEC | O_NONBLOCK) < 0)
-        return -errno;
-    if (fcntl(p->joint[1], F_SETPIPE_SZ, TETHER_PORT_JOINT) < 0)
-        return -errno;
     return tether_loop_add(loop, &p->watch, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
 }
 
@@ -140,61 +130,45 @@ void tether_port_release(struct tether_port *p)
     drop_session(p);
     tether_loop_remove(p->loop, &p->watch);
     vic_buf_release(&p->echo);
-    vic_close_p(&p->joint[0]);
-    vic_close_p(&p->joint[1]);
+    forget_output(p);
 }
 
-/* What was pulled and the part behind it, as one.  The joint is empty, and large enough for both. */
-static bool join(struct tether_port *p, const struct rpc_part *part)
+void tether_port_keep(struct tether_port *p, const uint8_t *data, size_t len)
 {
-    size_t left = part->len;
-    if (write(p->joint[1], p->out, p->out_len) != (ssize_t)p->out_len)
-        return false;
-    p->joint_len = p->out_len;
-    p->out_len = 0;
-    while (left > 0) {
-        ssize_t n = splice(part->fd, NULL, p->joint[1], NULL, left, SPLICE_F_NONBLOCK);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        p->joint_len += (size_t)n;
-        left -= (size_t)n;
-    }
-    return true;
+    if (p->part.len == 0 || p->part.data < data || p->part.data >= data + len)
+        return;
+    vic_buf_clear(&p->kept);
+    vic_buf_add(&p->kept, p->part.data, p->part.len);
+    p->part.data = (const uint8_t *)vic_buf_str(&p->kept);
 }
 
-/* Takes the next bytes to send into p->out or the joint; false when there are none. */
+/* Takes the next bytes to send into p->out and p->part; false when there are none. */
 static bool fill(struct tether_port *p)
 {
-    struct rpc_part part = {0};
-    if (p->out_len > 0 || p->joint_len > 0)
+    if (p->out_len > 0 || p->part.len > 0)
         return true;
-    p->out_start = 0;
+    forget_output(p);
     if (p->echo.len > 0) {
         p->out_len = p->echo.len < sizeof(p->out) ? p->echo.len : sizeof(p->out);
         memcpy(p->out, p->echo.data, p->out_len);
         vic_buf_consume(&p->echo, p->out_len);
     } else if (p->session) {
-        p->out_len = rpc_session_pull_part(p->session, p->out, sizeof(p->out), &part);
+        p->out_len = rpc_session_pull_part(p->session, p->out, sizeof(p->out), &p->part);
     }
-    if (part.len > 0 && !join(p, &part)) {
-        vic_log(VIC_ERROR, "port", NULL, "session dropped: a pipe held less than was offered");
-        drop_session(p);
-    }
-    return p->out_len > 0 || p->joint_len > 0;
+    return p->out_len > 0 || p->part.len > 0;
 }
 
 /* < 0: the port takes no more for now, or is gone. */
 static ssize_t send_some(struct tether_port *p)
 {
-    ssize_t n = p->joint_len > 0
-                    ? splice(p->joint[0], NULL, p->fd, NULL, p->joint_len, SPLICE_F_NONBLOCK)
-                    : write(p->fd, p->out + p->out_start, p->out_len);
+    bool is_part = p->out_len == 0;
+    ssize_t n = is_part ? write(p->fd, p->part.data, p->part.len)
+                        : write(p->fd, p->out + p->out_start, p->out_len);
     if (n <= 0)
         return n < 0 && errno == EINTR ? 0 : -1;
-    if (p->joint_len > 0) {
-        p->joint_len -= (size_t)n;
+    if (is_part) {
+        p->part.data += n;
+        p->part.len -= (size_t)n;
     } else {
         p->out_start += (size_t)n;
         p->out_len -= (size_t)n;
@@ -218,6 +192,6 @@ bool tether_port_is_connected(const struct tether_port *p)
 
 bool tether_port_is_flushed(const struct tether_port *p)
 {
-    return !p->session || (p->out_len == 0 && p->joint_len == 0 && p->echo.len == 0 &&
+    return !p->session || (p->out_len == 0 && p->part.len == 0 && p->echo.len == 0 &&
                            !rpc_session_wants_write(p->session));
 }

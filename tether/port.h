@@ -18,9 +18,6 @@
 
 #define TETHER_PORT_CHUNK (32u << 10) /* what one write takes */
 #define TETHER_PORT_GATHER (64u << 10)
-#define TETHER_PORT_JOINT (1u << 20)
-/* Of a pipe from which a body is offered: what it holds fits into the joint. */
-#define TETHER_PORT_OFFER (512u << 10)
 
 struct tether_port {
     struct tether_loop *loop; /* borrowed */
@@ -37,9 +34,8 @@ struct tether_port {
     uint8_t out[TETHER_PORT_CHUNK];
     size_t out_start;
     size_t out_len;
-    /* A pipe: a frame's head and what was offered go out of it as one, and are not copied. */
-    int joint[2];
-    size_t joint_len;
+    struct rpc_part part; /* what goes out behind that: a body's bytes where they are */
+    struct vic_buf kept;  /* owned; where they are now, if they could not stay */
 };
 
 /* fd is borrowed and non-blocking.  arg goes to the routes' handlers and to on_hangup, which says
@@ -49,6 +45,8 @@ int tether_port_init(struct tether_port *p, struct tether_loop *loop, int fd,
                      void *arg);
 void tether_port_release(struct tether_port *p);
 
+/* The memory, from which bodies were offered, goes: what of it is half sent is copied. */
+void tether_port_keep(struct tether_port *p, const uint8_t *data, size_t len);
 /* Writes what the session has to say; called after each step of the loop. */
 void tether_port_flush(struct tether_port *p);
 bool tether_port_is_connected(const struct tether_port *p);

@@ -97,7 +97,7 @@ struct rpc_stream {
     bool out_ended;
     bool is_deferred; /* nghttp2 waits for rpc_kick() */
     bool is_high;
-    int offer_fd; /* borrowed */
+    uint8_t *offered; /* borrowed */
     size_t n_offered;
 
     struct vic_buf in; /* a body being gathered, or bytes nobody listens to yet */

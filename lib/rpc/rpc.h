@@ -24,9 +24,13 @@
 #include "lib/json/json.h"
 
 #define RPC_JSON_MAX (16u << 20) /* a list of 10,000 containers fits; a hostile peer stops here */
-#define RPC_STREAM_WINDOW (512u << 10) /* bytes a peer may send on a stream before we consume */
-#define RPC_FRAME_MAX (128u << 10)     /* of a server's body in one frame ... */
-#define RPC_FRAME_MIN (16u << 10)      /* ... and of a client's, as HTTP/2 has it */
+/* Bytes a peer may send on a stream before we consume: a client's request ... */
+#define RPC_STREAM_WINDOW (512u << 10)
+/* ... and a server's answer, which an emulated guest would often stand still for otherwise. */
+#define RPC_ANSWER_WINDOW (1u << 20)
+#define RPC_FRAME_MAX (256u << 10)  /* of a server's body in one frame ... */
+#define RPC_FRAME_MIN (16u << 10)   /* ... and of a client's, as HTTP/2 has it */
+#define RPC_FRAME_HEAD 9u           /* bytes */
 #define RPC_HIGH_WATER (512u << 10) /* a writer stops at this many queued bytes on a stream ... */
 #define RPC_LOW_WATER (128u << 10)  /* ... and hears on_drain when fewer than these remain */
 #define RPC_STREAMS_MAX 4096        /* concurrent requests in one session */
@@ -84,13 +88,13 @@ int rpc_session_feed(struct rpc_session *s, const uint8_t *data, size_t len, str
 /* Copies out up to cap bytes for the peer and returns how many; 0 when there is nothing now. */
 size_t rpc_session_pull(struct rpc_session *s, uint8_t *data, size_t cap);
 
-/* What follows the pulled bytes, before anything else may: len bytes from the pipe fd of rpc_stream_offer(). */
+/* What follows the pulled bytes, before anything else may: a frame in the memory of rpc_stream_offer(). */
 struct rpc_part {
-    int fd;
-    size_t len; /* 0: there is none */
+    const uint8_t *data; /* borrowed */
+    size_t len;          /* 0: there is none */
 };
-/* The same for a session on which bodies are offered; cap is at least RPC_PULL_MIN. */
-#define RPC_PULL_MIN 9
+/* The same for a session on which bodies are offered; the part before has been moved.  There may be a part and
+ * nothing pulled. */
 size_t rpc_session_pull_part(struct rpc_session *s, uint8_t *data, size_t cap,
                              struct rpc_part *ret_part);
 bool rpc_session_wants_write(const struct rpc_session *s);
@@ -132,9 +136,11 @@ void rpc_stream_set_events(struct rpc_stream *st, const struct rpc_stream_events
 
 /* Queues a copy; returns the bytes now queued.  At RPC_HIGH_WATER or more, stop until on_drain. */
 size_t rpc_stream_write(struct rpc_stream *st, const void *data, size_t len);
-/* The next len bytes of the body are in the pipe fd (borrowed), and do not pass through the session: whoever pulls
- * it moves them (struct rpc_part).  A body is offered or written, not both; it ends once all is gone. */
-void rpc_stream_offer(struct rpc_stream *st, int fd, size_t len);
+/* The next len bytes of the body, borrowed until on_drain and not copied into the session: whoever pulls it moves
+ * them (struct rpc_part), and may be at it still when the stream has closed.  The heads of frames are written in front
+ * of what they frame, so RPC_FRAME_HEAD bytes before data are lost too.  A body is offered or written, not both; it
+ * ends once all is gone. */
+void rpc_stream_offer(struct rpc_stream *st, uint8_t *data, size_t len);
 /* No more will be written.  What is queued still goes out. */
 void rpc_stream_end(struct rpc_stream *st);
 /* Gives the peer n bytes of window back, after on_data's bytes were dealt with. */

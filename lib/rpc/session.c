@@ -199,7 +199,8 @@ static nghttp2_option *make_options(void)
 static void submit_settings(struct rpc_session *s)
 {
     const nghttp2_settings_entry settings[] = {
-        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, RPC_STREAM_WINDOW},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE,
+         s->is_server ? RPC_STREAM_WINDOW : RPC_ANSWER_WINDOW},
         {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, s->is_server ? RPC_FRAME_MIN : RPC_FRAME_MAX},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, RPC_HEADER_BYTES_MAX},
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, s->is_server ? RPC_STREAMS_MAX : 0},
@@ -355,7 +356,7 @@ size_t rpc_session_pull_part(struct rpc_session *s, uint8_t *data, size_t cap,
     s->pull = data;
     s->pull_cap = cap;
     s->n_pulled = 0;
-    s->part = (struct rpc_part){.fd = -1};
+    s->part = (struct rpc_part){0};
     while (s->n_pulled < cap && s->part.len == 0 && copy_pending(s))
         ;
     *ret_part = s->part;

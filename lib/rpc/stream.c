@@ -192,23 +192,22 @@ int rpc_stream_send_offered(nghttp2_session *ng, nghttp2_frame *frame, const uin
     struct rpc_stream *st = rpc_stream_find(s, frame->hd.stream_id);
     if (!st)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    if (s->pull_cap - s->n_pulled < RPC_PULL_MIN)
-        return NGHTTP2_ERR_WOULDBLOCK;
-    memcpy(s->pull + s->n_pulled, head, RPC_PULL_MIN);
-    s->n_pulled += RPC_PULL_MIN;
-    s->part = (struct rpc_part){st->offer_fd, len};
+    uint8_t *start = st->offered - RPC_FRAME_HEAD;
+    memcpy(start, head, RPC_FRAME_HEAD);
+    s->part = (struct rpc_part){start, len + RPC_FRAME_HEAD};
+    st->offered += len;
     st->n_offered -= len;
     if (st->n_offered == 0)
         s->emptied = st;
     return NGHTTP2_ERR_PAUSE;
 }
 
-void rpc_stream_offer(struct rpc_stream *st, int fd, size_t len)
+void rpc_stream_offer(struct rpc_stream *st, uint8_t *data, size_t len)
 {
     if (!st->s || st->s->is_over || len == 0)
         return;
-    st->offer_fd = fd;
-    st->n_offered += len;
+    st->offered = data;
+    st->n_offered = len;
     rpc_stream_kick(st);
 }
 

@@ -3,6 +3,8 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +24,7 @@
 #include "lib/base/str.h"
 #include "tether/copy.h"
 
-#define LARGE (200u << 10) /* bytes: more than a pipe holds */
+#define LARGE (1200u << 10) /* bytes: more than a ring holds, and a slot */
 
 struct tree {
     char dir[32];
@@ -86,6 +88,73 @@ static void assert_text(const struct tree *t, const char *path, const char *expe
     size_t len;
     assert_int_equal(vic_file_read(full, 1000, &text, &len, NULL), 0);
     assert_string_equal(text, expected);
+}
+
+/* ---- what comes out ---- */
+
+/* A ring, both ends of it, and the thread that empties it into a file as tether would into a stream. */
+struct drain {
+    struct copy_ring_out out;
+    struct copy_ring_in in;
+    int memory, to;
+    int filled[2], emptied[2];
+    pthread_t thread;
+};
+
+static void drain_make(struct drain *d, const char *to)
+{
+    assert_int_equal(copy_ring_make(&d->out, &d->memory, NULL), 0);
+    assert_int_equal(pipe2(d->filled, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(d->emptied, O_CLOEXEC), 0);
+    d->to = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(d->to >= 0);
+}
+
+/* False when there is no more. */
+static bool drain_slot(struct drain *d)
+{
+    uint8_t *data;
+    size_t len;
+    if (copy_ring_next(&d->out, d->filled[0], &data, &len) != 1)
+        return false;
+    memset(data - COPY_RING_HEAD, '!', COPY_RING_HEAD); /* what comes before is ours */
+    bool is_good = vic_file_write_all(d->to, data, len) == 0;
+    memset(data, '?', len);
+    copy_ring_give_back(&d->out, d->emptied[1]);
+    return is_good;
+}
+
+static void *drain_run(void *arg)
+{
+    while (drain_slot(arg))
+        ;
+    return NULL;
+}
+
+static struct copy_ring_in *drain_begin(struct drain *d, const char *to)
+{
+    drain_make(d, to);
+    assert_int_equal(copy_ring_open(&d->in, d->memory, d->filled[1], d->emptied[0], NULL), 0);
+    assert_int_equal(pthread_create(&d->thread, NULL, drain_run, d), 0);
+    return &d->in;
+}
+
+static void drain_close(struct drain *d)
+{
+    (void)close(d->emptied[0]);
+    (void)close(d->emptied[1]);
+    (void)close(d->filled[0]);
+    (void)close(d->memory);
+    (void)close(d->to);
+    copy_ring_release(&d->out);
+}
+
+static void drain_end(struct drain *d)
+{
+    copy_ring_close(&d->in);
+    (void)close(d->filled[1]);
+    assert_int_equal(pthread_join(d->thread, NULL), 0);
+    drain_close(d);
 }
 
 /* ---- archives by hand ---- */
@@ -156,9 +225,9 @@ static char *packed_names(const struct tree *t, const char *path)
 {
     auto_free char *full = at(t, path);
     auto_free char *tar = at(t, "/out.tar");
-    auto_close int fd = open(tar, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    assert_int_equal(copy_out(full, fd, NULL), 0);
+    struct drain d;
+    assert_int_equal(copy_out(full, drain_begin(&d, tar), NULL), 0);
+    drain_end(&d);
     return names_in(tar);
 }
 
@@ -263,13 +332,14 @@ static void test_an_export_names_what_is_below(void **state)
     make_file(t, "/d/sub/.x", "1");
     auto_free char *full = at(t, "/d");
     auto_free char *tar = at(t, "/out.tar");
-    auto_close int fd = open(tar, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    assert_int_equal(copy_export(full, fd, NULL), 0);
+    struct drain d;
+    assert_int_equal(copy_export(full, drain_begin(&d, tar), NULL), 0);
+    drain_end(&d);
     auto_free char *names = names_in(tar);
     assert_string_equal(names, " sub/ sub/.x");
 }
 
-/* The copy stands before a full pipe with its first file, and has read the names of all. */
+/* The copy stands before a full ring with its first file, and has read the names of all. */
 static void test_what_vanishes_meanwhile_is_left_out(void **state)
 {
     const struct tree *t = *state;
@@ -281,31 +351,106 @@ static void test_what_vanishes_meanwhile_is_left_out(void **state)
         make_file(t, names[i], data);
     auto_free char *full = at(t, "/d");
     auto_free char *tar = at(t, "/out.tar");
-    int fd[2];
-    assert_int_equal(pipe2(fd, O_CLOEXEC), 0);
+    struct drain d;
+    drain_make(&d, tar);
     pid_t pid = fork();
     if (pid == 0) {
-        (void)close(fd[0]);
-        _exit(copy_export(full, fd[1], NULL) < 0);
+        (void)close(d.emptied[1]);
+        _exit(copy_ring_open(&d.in, d.memory, d.filled[1], d.emptied[0], NULL) < 0 ||
+              copy_export(full, &d.in, NULL) < 0);
     }
-    (void)close(fd[1]);
-    auto_close int from = fd[0];
-    auto_close int to = open(tar, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    ssize_t n = read(from, data, 1);
-    assert_int_equal(n, 1);
+    (void)close(d.filled[1]);
+    assert_true(drain_slot(&d));
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         auto_free char *file = at(t, names[i]);
         assert_int_equal(unlink(file), 0);
     }
-    do {
-        assert_int_equal(vic_file_write_all(to, data, (size_t)n), 0);
-        n = read(from, data, LARGE);
-    } while (n > 0);
+    while (drain_slot(&d))
+        ;
+    drain_close(&d);
     int status;
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
     auto_free char *packed = names_in(tar);
     assert_int_equal(strlen(packed), strlen(" a"));
+}
+
+/* Past several slots, and below a path that is longer than the kernel takes. */
+static void test_a_deep_file_comes_out_as_it_is(void **state)
+{
+    const struct tree *t = *state;
+    enum {
+        DEPTH = 30,
+        LEN = 3 << 20
+    };
+    char name[201];
+    memset(name, 'n', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    auto_free char *top = at(t, "/d");
+    auto_free uint8_t *data = vic_xalloc(LEN);
+    for (size_t i = 0; i < LEN; i++)
+        data[i] = (uint8_t)(i * 2654435761u >> 13);
+    make_dir(t, "/d");
+    assert_int_equal(chdir(top), 0);
+    for (int i = 0; i < DEPTH; i++) {
+        assert_int_equal(mkdir(name, 0755), 0);
+        assert_int_equal(chdir(name), 0);
+    }
+    assert_int_equal(vic_file_replace("file", data, LEN, 0644, NULL), 0);
+    struct drain d;
+    auto_free char *tar = at(t, "/out.tar");
+    assert_int_equal(copy_export(top, drain_begin(&d, tar), NULL), 0);
+    drain_end(&d);
+    struct archive *a = archive_read_new();
+    struct archive_entry *e = NULL;
+    (void)archive_read_support_format_tar(a);
+    assert_int_equal(archive_read_open_filename(a, tar, 65536), ARCHIVE_OK);
+    for (int i = 0; i <= DEPTH; i++)
+        assert_int_equal(archive_read_next_header(a, &e), ARCHIVE_OK);
+    assert_true(strlen(archive_entry_pathname(e)) > PATH_MAX);
+    auto_free uint8_t *seen = vic_xalloc(LEN + 1);
+    assert_int_equal(archive_read_data(a, seen, LEN + 1), LEN);
+    assert_memory_equal(seen, data, LEN);
+    (void)archive_read_free(a);
+}
+
+static void test_a_ring_with_a_wrong_length_is_refused(void **state)
+{
+    static const uint32_t wrong[] = {0, COPY_RING_SLOT + 1, UINT32_MAX};
+    const struct tree *t = *state;
+    auto_free char *to = at(t, "/out");
+    struct drain d;
+    uint8_t *data;
+    size_t len;
+    drain_make(&d, to);
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        assert_int_equal(write(d.filled[1], &wrong[i], sizeof(wrong[i])), sizeof(wrong[i]));
+        assert_int_equal(copy_ring_next(&d.out, d.filled[0], &data, &len), -EPROTO);
+    }
+    assert_int_equal(write(d.filled[1], "ab", 2), 2); /* half a one */
+    assert_int_equal(copy_ring_next(&d.out, d.filled[0], &data, &len), -EPROTO);
+    (void)close(d.filled[1]);
+    assert_int_equal(copy_ring_next(&d.out, d.filled[0], &data, &len), 0);
+    drain_close(&d);
+}
+
+/* Whoever empties it has gone. */
+static void test_a_ring_without_a_reader_ends_the_copy(void **state)
+{
+    const struct tree *t = *state;
+    auto_free char *to = at(t, "/out");
+    auto_free char *data = vic_xalloc(LARGE);
+    struct vic_err err;
+    struct drain d;
+    drain_make(&d, to);
+    assert_int_equal(copy_ring_open(&d.in, d.memory, d.filled[1], d.emptied[0], NULL), 0);
+    (void)close(d.emptied[1]);
+    d.emptied[1] = -1;
+    memset(data, 'x', LARGE);
+    assert_true(copy_ring_add(&d.in, data, LARGE, &err) < 0);
+    copy_ring_close(&d.in);
+    (void)close(d.filled[1]);
+    drain_close(&d);
 }
 
 static void test_what_is_in_the_way_is_replaced(void **state)
@@ -404,9 +549,11 @@ static char *changes_of(const struct tree *t, struct vic_err *ret_err)
     auto_free char *out = at(t, "/out");
     auto_close int now_fd = open(now, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     auto_close int before_fd = open(before, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    auto_close int fd = open(out, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    struct drain d;
     char *text = NULL;
-    if (copy_changes(now_fd, before_fd, fd, ret_err) == 0)
+    int r = copy_changes(now_fd, before_fd, drain_begin(&d, out), ret_err);
+    drain_end(&d);
+    if (r == 0)
         assert_int_equal(vic_file_read(out, 1u << 20, &text, NULL, NULL), 0);
     return text;
 }
@@ -471,6 +618,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_went_out_comes_in, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_an_export_names_what_is_below, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_vanishes_meanwhile_is_left_out, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_deep_file_comes_out_as_it_is, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_ring_with_a_wrong_length_is_refused, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_ring_without_a_reader_ends_the_copy, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_in_the_way_is_replaced, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_kinds_are_kept_when_asked, set_up, tear_down),

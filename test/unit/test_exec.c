@@ -519,7 +519,7 @@ static void test_a_client_that_stalls_stops_the_guest(void **state)
         run();
     } while (rpc_stream_queued(guest.output) == 0);
     /* The client's window, our queue and the guest's window, each with one record that goes over. */
-    assert_true(n * 60000 <= 3 * RPC_STREAM_WINDOW + 3 * 65536);
+    assert_true(n * 60000 <= 2 * RPC_ANSWER_WINDOW + RPC_HIGH_WATER + 3 * 65536);
     guest_says(VIC_RECORD_EXIT, "{\"exit_code\":0}");
     rpc_stream_end(guest.output);
     run();

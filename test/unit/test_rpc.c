@@ -311,12 +311,12 @@ static void a_stalled_client_bounds_the_server(void **state)
         written += sizeof(chunk);
         pair_run();
     }
-    assert_int_equal(seen.data.len, RPC_STREAM_WINDOW);
-    assert_true(written <= RPC_STREAM_WINDOW + RPC_HIGH_WATER + sizeof(chunk));
+    assert_int_equal(seen.data.len, RPC_ANSWER_WINDOW);
+    assert_true(written <= RPC_ANSWER_WINDOW + RPC_HIGH_WATER + sizeof(chunk));
     rpc_stream_consume(seen.st, SIZE_MAX); /* more than was given is not given back */
     pair_run();
     assert_int_equal(seen.data.len,
-                     written < 2 * RPC_STREAM_WINDOW ? written : 2 * RPC_STREAM_WINDOW);
+                     written < 2 * RPC_ANSWER_WINDOW ? written : 2 * RPC_ANSWER_WINDOW);
     vic_buf_release(&seen.data);
     rpc_stream_cancel(seen.st);
     pair_run();
@@ -376,18 +376,13 @@ static void an_error_after_the_beginning_resets(void **state)
     assert_int_equal(t.at_server.closes, 0);
 }
 
-/* A pipe with a pattern in it, as wide as the test needs. */
-static void fill_pipe(int fd[2], size_t len)
+/* Memory with a pattern behind room for a frame's head; the caller frees it. */
+static uint8_t *make_pattern(size_t len)
 {
-    assert_int_equal(pipe2(fd, O_NONBLOCK), 0);
-    assert_true(fcntl(fd[1], F_SETPIPE_SZ, 1 << 20) >= 1 << 20);
-    for (size_t i = 0; i < len; i += 1000) {
-        char part[1000];
-        size_t n = len - i < sizeof(part) ? len - i : sizeof(part);
-        for (size_t k = 0; k < n; k++)
-            part[k] = (char)((i + k) % 251);
-        assert_int_equal(write(fd[1], part, n), n);
-    }
+    uint8_t *memory = vic_xalloc(RPC_FRAME_HEAD + len);
+    for (size_t i = 0; i < len; i++)
+        memory[RPC_FRAME_HEAD + i] = (uint8_t)(i % 251);
+    return memory;
 }
 
 static void assert_pattern(const struct vic_buf *b, size_t len)
@@ -402,17 +397,16 @@ static void assert_pattern(const struct vic_buf *b, size_t len)
 static void what_is_offered_arrives_in_its_place(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {1, 4096, RPC_FRAME_MAX, 700000};
+    static const size_t sizes[] = {1, 4096, RPC_FRAME_MAX, 3u << 20};
     static const size_t steps[] = {0, 7, 4096};
     for (size_t i = 0; i < ARRAY_SIZE(sizes) * ARRAY_SIZE(steps); i++) {
         size_t len = sizes[i / ARRAY_SIZE(steps)];
         t.step = steps[i % ARRAY_SIZE(steps)];
         struct seen seen;
-        int fd[2];
-        fill_pipe(fd, len);
+        auto_free uint8_t *memory = make_pattern(len);
         t.at_server = (struct seen){0};
         pair_open("/v1/pipe", &seen);
-        rpc_stream_offer(t.at_server.st, fd[0], len);
+        rpc_stream_offer(t.at_server.st, memory + RPC_FRAME_HEAD, len);
         auto_answer struct answer a = {0};
         pair_call("POST", "/v1/echo/a", NULL, &a);
         assert_int_equal(a.kind, VIC_ERR_NONE);
@@ -425,8 +419,6 @@ static void what_is_offered_arrives_in_its_place(void **state)
         assert_int_equal(seen.closes, 1);
         assert_int_equal(seen.kind, VIC_ERR_NONE);
         vic_buf_release(&seen.data);
-        (void)close(fd[0]);
-        (void)close(fd[1]);
     }
 }
 
@@ -434,13 +426,13 @@ static void what_is_offered_may_be_given_up(void **state)
 {
     (void)state;
     struct seen seen;
-    int fd[2];
-    fill_pipe(fd, 700000);
+    const size_t len = RPC_ANSWER_WINDOW + 200000;
+    auto_free uint8_t *memory = make_pattern(len);
     pair_open("/v1/pipe", &seen);
     seen.keep_window = true;
-    rpc_stream_offer(t.at_server.st, fd[0], 700000);
+    rpc_stream_offer(t.at_server.st, memory + RPC_FRAME_HEAD, len);
     pair_run();
-    assert_int_equal(seen.data.len, RPC_STREAM_WINDOW); /* the rest waits in the pipe */
+    assert_pattern(&seen.data, RPC_ANSWER_WINDOW); /* the rest waits where it is */
     assert_int_equal(t.at_server.drains, 0);
     rpc_stream_cancel(t.at_server.st);
     pair_run();
@@ -449,15 +441,13 @@ static void what_is_offered_may_be_given_up(void **state)
     /* The last that was offered, moved and not yet told. */
     t.at_server = (struct seen){0};
     pair_open("/v1/pipe", &seen);
-    rpc_stream_offer(t.at_server.st, fd[0], 10);
+    rpc_stream_offer(t.at_server.st, memory + RPC_FRAME_HEAD, 10);
     assert_true(pair_carry(t.server, t.client));
     rpc_stream_cancel(t.at_server.st);
     pair_run();
     assert_int_equal(seen.closes, 1);
     assert_int_equal(t.at_server.drains, 0);
     vic_buf_release(&seen.data);
-    (void)close(fd[0]);
-    (void)close(fd[1]);
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, pair_set_up, pair_tear_down)
