@@ -35,6 +35,7 @@ int docker_app_new(uv_loop_t *loop, struct docker_config *config, const int *lis
     app->docker.config = *config;
     *config = (struct docker_config){0};
     vic_list_init(&app->docker.hijacks);
+    vic_list_init(&app->docker.updates);
     app->docker.list = docker_list_cache_new();
     app->docker.pl = host_rpc_client_new(loop, app->docker.config.portlayer);
     app->servers = vic_xrealloc_array(NULL, n + 1, sizeof(struct docker_server *));

@@ -10,10 +10,50 @@
 #include "personality/docker/handlers.h"
 #include "personality/docker/intent.h"
 
-static void on_updated(struct docker_req *r, const struct vic_err *err, const cJSON *doc, void *arg)
+/* What is said now becomes part of what was said before, which is read first: so a container's updates go one after
+ * the other, or one would undo another. */
+struct update {
+    struct vic_list link;
+    struct docker_req *r; /* a reference */
+    cJSON *body;          /* owned */
+    char *id;             /* owned; the container's, NULL until it is known */
+    bool is_going;        /* the others with this id wait */
+};
+
+static bool is_going(const struct docker *d, const char *id)
 {
-    (void)doc;
-    (void)arg;
+    struct update *u;
+    list_for_each(u, &d->updates, link)
+        if (u->is_going && vic_str_eq(u->id, id))
+            return true;
+    return false;
+}
+
+static void on_container(struct docker_req *r, const struct vic_err *err, const cJSON *doc,
+                         void *arg);
+
+static void go_on(struct docker *d, const char *id)
+{
+    struct update *u;
+    list_for_each(u, &d->updates, link) {
+        if (!vic_str_eq(u->id, id))
+            continue;
+        docker_get_container(u->r, id, on_container, u);
+        return;
+    }
+}
+
+static void update_free(struct update *u)
+{
+    vic_list_remove(&u->link);
+    docker_req_unref(u->r);
+    cJSON_Delete(u->body);
+    free(u->id);
+    free(u);
+}
+
+static void reply(struct docker_req *r, const struct vic_err *err)
+{
     if (err) {
         docker_reply_errorf(r, err->kind, "Cannot update container %s: %s", r->name, err->message);
         return;
@@ -21,6 +61,22 @@ static void on_updated(struct docker_req *r, const struct vic_err *err, const cJ
     cJSON *out = json_new_obj();
     (void)json_add_arr(out, "Warnings");
     docker_reply_json(r, DOCKER_OK, out);
+}
+
+static void finish(struct update *take_u)
+{
+    struct docker *d = take_u->r->docker;
+    auto_free char *id = TAKE_PTR(take_u->id);
+    update_free(take_u);
+    if (id)
+        go_on(d, id);
+}
+
+static void on_updated(struct docker_req *r, const struct vic_err *err, const cJSON *doc, void *arg)
+{
+    (void)doc;
+    reply(r, err);
+    finish(arg);
 }
 
 static int add_restart(cJSON *intent, const cJSON *body, const cJSON *container,
@@ -56,24 +112,39 @@ static int add_bounds(cJSON *intent, const cJSON *body, const cJSON *container, 
 static void on_container(struct docker_req *r, const struct vic_err *err, const cJSON *doc,
                          void *arg)
 {
-    auto_json cJSON *body = arg;
+    struct update *u = arg;
     if (err) {
         docker_reply_error(r, err);
+        finish(u);
         return;
     }
+    if (!u->id)
+        u->id = vic_xstrdup(json_str(doc, "id", ""));
+    if (is_going(r->docker, u->id))
+        return;
+    u->is_going = true;
     struct vic_err mine;
     auto_json cJSON *intent = json_new_obj();
-    if (add_restart(intent, body, doc, &mine) < 0 || add_bounds(intent, body, doc, &mine) < 0) {
-        on_updated(r, &mine, NULL, NULL);
+    if (add_restart(intent, u->body, doc, &mine) < 0 ||
+        add_bounds(intent, u->body, doc, &mine) < 0) {
+        on_updated(r, &mine, NULL, u);
         return;
     }
     if (!intent->child) { /* nothing is asked for */
-        on_updated(r, NULL, NULL, NULL);
+        on_updated(r, NULL, NULL, u);
         return;
     }
-    auto_free char *path =
-        docker_intent_path("/v1/containers/%s/update", json_str(doc, "id", r->name));
-    docker_intent(r, "POST", path, TAKE_PTR(intent), on_updated, NULL);
+    auto_free char *path = docker_intent_path("/v1/containers/%s/update", u->id);
+    docker_intent(r, "POST", path, TAKE_PTR(intent), on_updated, u);
+}
+
+static void begin(struct docker_req *r, cJSON *take_body)
+{
+    struct update *u = vic_new(struct update);
+    u->r = docker_req_ref(r);
+    u->body = take_body;
+    vic_list_append(&r->docker->updates, &u->link);
+    docker_get_container(r, r->name, on_container, u);
 }
 
 void docker_container_update(struct docker_req *r)
@@ -87,5 +158,5 @@ void docker_container_update(struct docker_req *r)
         docker_restart_check(body, &err) < 0)
         docker_reply_error(r, &err);
     else
-        docker_get_container(r, r->name, on_container, TAKE_PTR(body));
+        begin(r, TAKE_PTR(body));
 }

@@ -24,6 +24,7 @@ struct docker {
     struct docker_config config;
     struct docker_list_cache *list; /* owned */
     struct vic_list hijacks;        /* connections taken over from HTTP */
+    struct vic_list updates;        /* of containers: those under way, and those behind them */
     size_t n_body_bytes;            /* of request bodies that are not complete yet */
     size_t n_answer_bytes;          /* of answers that are not sent yet */
     unsigned n_pulls;               /* in progress */

@@ -79,6 +79,20 @@ teardown() { remove_all opt-; }
     run -127 dk run --rm --init busybox no-such-command
 }
 
+@test "what is updated at once is all kept" {
+    local i a b c
+    dk create --name opt-at-once busybox true
+    for i in 1 2 3 4 5 6 7 8; do
+        dk update -m $((64 + i))m opt-at-once & a=$!
+        dk update --pids-limit $((40 + i)) opt-at-once & b=$!
+        dk update --restart "on-failure:$i" opt-at-once & c=$!
+        wait "$a" && wait "$b" && wait "$c"
+        equal "$((64 + i << 20)) $((40 + i)) $i" "$(dk inspect -f \
+            '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}} {{.HostConfig.RestartPolicy.MaximumRetryCount}}' opt-at-once)"
+    done
+    dk rm opt-at-once
+}
+
 @test "memory, processors and processes are bounded, and running out of memory is told" {
     dk run -d --name opt-size -m 64m --memory-reservation 32m --cpus 0.5 --pids-limit 20 busybox sleep 1000
     equal "67108864 33554432 20 50000 100000 1" \
