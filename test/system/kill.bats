@@ -207,19 +207,6 @@ only_our_vms() { ! domains | grep -v "^vic-$(vch_field .id)-" | grep -q .; }
 memory_kib() { # PSS of both daemons
     awk '/^Pss:/ { sum += $2 } END { print sum }' "/proc/$(pid_of vic-docker)/smaps_rollup" "/proc/$(pid_of vic-portlayer)/smaps_rollup"
 }
-# An HTTP client that asks and then reads nothing; to be run with `&`.
-staller() { # METHOD PATH
-    exec python3 -c '
-import signal, socket, sys
-s = socket.socket(socket.AF_UNIX)
-s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-s.connect(sys.argv[1])
-s.sendall(f"{sys.argv[2]} {sys.argv[3]} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n".encode())
-print(s.recv(12), flush=True)
-signal.pause()
-' "${VIC_HOST#unix://}" "$1" "$2" 3>&-
-}
-
 @test "clients that stall cost nothing: the container writes 50 MB and ends, the daemons' memory stays flat" {
     dk create --name kill-stall busybox sh -c 'sleep 2; head -c 50000000 /dev/zero; echo end >&2'
     staller POST '/v1.41/containers/kill-stall/attach?stream=1&stdout=1&stderr=1' >"$BATS_TEST_TMPDIR/attach" &
