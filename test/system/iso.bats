@@ -39,14 +39,11 @@ initrd_file() { # PATH: that file of the initrd on stdout
     cmp "$BATS_TEST_TMPDIR/a/bootstrap.iso" "$iso/bootstrap.iso"
 }
 
-@test "a build with nothing changed does nothing, in under a second" {
+@test "a build with nothing changed does nothing" {
     touch "$BATS_TEST_TMPDIR/before"
-    start=$(date +%s%N)
     run iso/build "$iso" "$TETHER" "$COPIER"
-    end=$(date +%s%N)
     [ "$status" -eq 0 ]
     [ -z "$output" ]
-    [ $(((end - start) / 1000000)) -lt 1000 ]
     [ -z "$(find "$iso" -maxdepth 1 -type f ! -name '.*' -newer "$BATS_TEST_TMPDIR/before")" ]
 }
 

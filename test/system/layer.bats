@@ -81,11 +81,9 @@ t.close()"
     rm "$STORE/layers/copy.qcow2"
 }
 
-@test "the base is small, empty and made at once" {
+@test "the base is small and empty" {
     rm -f "$STORE"/layers/base-*
-    start=$(date +%s%N)
     apply
-    [ $((($(date +%s%N) - start) / 1000000)) -lt 2000 ]
     [ "$(du -k "$STORE"/layers/base-*.qcow2 | cut -f1)" -lt 8192 ]
     raw "$STORE"/layers/base-*.qcow2
     [ "$(tools image "$STORE/raw" | wc -l)" -eq 1 ]
