@@ -44,6 +44,7 @@ struct copy {
     bool is_write;
     bool has_begun; /* to answer with a stream */
     bool has_ended; /* the peer has sent all */
+    bool is_broken; /* what the process says it wrote cannot be */
 };
 
 static const struct rpc_stream_events no_events;
@@ -89,7 +90,7 @@ static void answer(struct copy *c)
 {
     struct vic_err err;
     struct rpc_stream *st = TAKE_PTR(c->st);
-    bool is_good = WIFEXITED(c->wait_status) && WEXITSTATUS(c->wait_status) == 0;
+    bool is_good = !c->is_broken && WIFEXITED(c->wait_status) && WEXITSTATUS(c->wait_status) == 0;
     rpc_stream_set_events(st, &no_events, NULL);
     if (!is_good && !c->has_begun) {
         read_complaint(c, &err);
@@ -124,7 +125,8 @@ static bool offer(struct copy *c)
     if (r == -EAGAIN)
         return false;
     if (r <= 0) {
-        if (r < 0)
+        c->is_broken = r < 0;
+        if (c->is_broken && c->pid > 0)
             (void)kill(c->pid, SIGKILL);
         close_pipe(c, OUT);
         finish_if_over(c);

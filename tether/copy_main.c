@@ -134,6 +134,7 @@ static int run_outward(const struct outward *o, char *const *argv, struct vic_er
 {
     static struct copy_ring_in ring;
     int r = copy_ring_open(&ring, COPY_RING_FD, STDOUT_FILENO, STDIN_FILENO, err);
+    (void)close(COPY_RING_FD);
     if (r == 0 && !o->is_outside)
         r = enter(argv[1], argv[3], err);
     if (r == 0)

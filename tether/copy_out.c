@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,6 +13,9 @@
 #include "lib/base/banned.h"
 #include "lib/base/cleanup.h"
 #include "tether/copy.h"
+
+#define LEASE_RETRY_MS 50
+#define LEASE_MAX_MS 60000 /* the kernel ends one after 45 s (/proc/sys/fs/lease-break-time) */
 
 struct out {
     struct copy_ring_in *to;
@@ -44,7 +48,14 @@ static int fail(struct archive *a, const char *what, struct vic_err *err)
  * the place of, is left out. */
 static bool has_vanished(int e)
 {
-    return e == ENOENT || e == ENOTDIR || e == ELOOP;
+    return e == ENOENT || e == ENOTDIR || e == ELOOP || e == ENXIO || e == ENODEV;
+}
+
+/* libarchive does not say why it cannot enter a directory, but leaves errno as it was then. */
+static int error_of(struct archive *a)
+{
+    int e = archive_errno(a);
+    return e < 0 ? errno : e;
 }
 
 /* As openat(), also where path is longer than the kernel takes at once. */
@@ -70,7 +81,7 @@ static int open_below(int dir, const char *path, int flags)
 }
 
 /* Not by libarchive, whose own buffer would cost another copy.  -ENOENT: it is no file any more. */
-static int open_file(const struct out *o, struct archive_entry *e)
+static int open_once(const struct out *o, struct archive_entry *e)
 {
     auto_close int fd = open_below(o->start, archive_entry_sourcepath(e),
                                    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -78,6 +89,19 @@ static int open_file(const struct out *o, struct archive_entry *e)
     if (fd < 0 || fstat(fd, &st) < 0)
         return fd < 0 ? fd : -errno;
     return S_ISREG(st.st_mode) ? TAKE_FD(fd) : -ENOENT;
+}
+
+/* A lease on a file (fcntl(2), F_SETLEASE) ends when it is opened, but its holder has its time.  An open that waits
+ * for that might wait for ever at a FIFO that was put there. */
+static int open_file(const struct out *o, struct archive_entry *e)
+{
+    int fd = open_once(o, e);
+    for (int waited_ms = 0; fd == -EAGAIN && waited_ms < LEASE_MAX_MS;
+         waited_ms += LEASE_RETRY_MS) {
+        (void)poll(NULL, 0, LEASE_RETRY_MS);
+        fd = open_once(o, e);
+    }
+    return fd;
 }
 
 /* What a file has grown by meanwhile is cut; what it lacks, the writer fills with zeros. */
@@ -134,6 +158,7 @@ static int write_tree(struct out *o, struct vic_err *err)
     for (;;) {
         struct archive_entry *e = archive_entry_new();
         struct archive_entry *spare = NULL;
+        errno = 0;
         int r = archive_read_next_header2(o->disk, e);
         if (r == ARCHIVE_OK || r == ARCHIVE_WARN) {
             (void)archive_read_disk_descend(o->disk);
@@ -142,7 +167,7 @@ static int write_tree(struct out *o, struct vic_err *err)
                 archive_entry_linkify(o->links, &e, &spare);
                 r = write_entry(o, e, err);
             }
-        } else if (r == ARCHIVE_FAILED && has_vanished(archive_errno(o->disk))) {
+        } else if (r == ARCHIVE_FAILED && has_vanished(error_of(o->disk))) {
             r = 0;
         } else if (r == ARCHIVE_EOF) {
             r = 1;
@@ -206,7 +231,9 @@ static int write_all(struct out *o, const char *top, struct vic_err *err)
     if (!o->disk || !o->tar || !o->links)
         return vic_fail(err, VIC_ERR_INTERNAL, ENOMEM, "out of memory");
     int r = open_archives(o, top, err);
-    if (r < 0 || (r = write_tree(o, err)) < 0)
+    if (r == 0 && (r = write_tree(o, err)) < 0)
+        (void)archive_write_fail(o->tar); /* or what is missing would be filled up */
+    if (r < 0)
         return r;
     if (archive_write_close(o->tar) != ARCHIVE_OK)
         return fail(o->tar, "end the archive", err);

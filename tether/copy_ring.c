@@ -1,6 +1,7 @@
 #include "tether/copy_ring.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -36,9 +37,10 @@ static void unmap(uint8_t **bytes)
 
 int copy_ring_make(struct copy_ring_out *o, int *ret_fd, struct vic_err *err)
 {
-    auto_close int fd = memfd_create("copy", MFD_CLOEXEC);
+    auto_close int fd = memfd_create("copy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     *o = (struct copy_ring_out){0};
-    if (fd < 0 || ftruncate(fd, COPY_RING_BYTES) < 0)
+    if (fd < 0 || ftruncate(fd, COPY_RING_BYTES) < 0 ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
         return vic_fail_errno(err, errno, "make the memory of a copy");
     int r = map(fd, &o->bytes, err);
     if (r == 0)

@@ -25,7 +25,8 @@ struct copy_ring_out {
     unsigned slot;  /* to be emptied next */
 };
 
-/* *ret_fd is the memory, for the other end; the caller's. */
+/* *ret_fd is the memory, for the other end; the caller's.  Nobody can take pages away from it; what is in it, the other
+ * end may change at any time. */
 int copy_ring_make(struct copy_ring_out *o, int *ret_fd, struct vic_err *err);
 /* 1: *ret_data (borrowed until given back) was filled; 0: no more comes; -EAGAIN: not yet; -EPROTO: a length that
  * cannot be.  filled is the pipe, non-blocking. */

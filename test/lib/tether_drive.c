@@ -82,8 +82,7 @@ void tether_drive_close(struct tether_drive *d)
     d->fd = -1;
 }
 
-/* Moves bytes until *is_done. */
-static int pump(struct tether_drive *d, const bool *is_done, struct vic_err *err)
+int tether_drive_pump(struct tether_drive *d, const bool *is_done, struct vic_err *err)
 {
     uint64_t deadline = vic_clock_monotonic_ms() + ANSWER_TIMEOUT_MS;
     while (!*is_done && vic_clock_monotonic_ms() < deadline) {
@@ -139,7 +138,7 @@ int tether_drive_call(struct tether_drive *d, const char *method, const char *pa
     auto_json cJSON *doc = NULL;
     int r = body ? json_parse(body, strlen(body), &doc, err) : 0;
     if (r < 0 || (r = rpc_call(d->session, method, path, doc, on_answer, &a, NULL, err)) < 0 ||
-        (r = pump(d, &a.is_done, err)) < 0)
+        (r = tether_drive_pump(d, &a.is_done, err)) < 0)
         return r;
     return finish(&a, ret_doc, err);
 }
@@ -188,7 +187,7 @@ static int upload(struct tether_drive *d, const char *method, const char *path, 
     if (r < 0)
         return r;
     send_more(st, &u);
-    r = pump(d, &u.answer.is_done, err);
+    r = tether_drive_pump(d, &u.answer.is_done, err);
     return r < 0 ? r : finish(&u.answer, NULL, err);
 }
 
@@ -238,12 +237,12 @@ static int split(const char *data, size_t len, struct vic_buf *out, struct vic_b
 
 struct download {
     struct answer answer;
-    struct vic_buf bytes;
+    struct vic_buf *bytes;
 };
 
 static void on_download_data(struct rpc_stream *st, const uint8_t *data, size_t len, void *arg)
 {
-    vic_buf_add(&((struct download *)arg)->bytes, data, len);
+    vic_buf_add(((struct download *)arg)->bytes, data, len);
     rpc_stream_consume(st, len);
 }
 
@@ -253,25 +252,28 @@ static void on_download_close(struct rpc_stream *st, const struct vic_err *err, 
     on_answer(err, NULL, &((struct download *)arg)->answer);
 }
 
-int tether_drive_records(struct tether_drive *d, const char *path, struct vic_buf *out,
-                         struct vic_buf *err_out, cJSON **ret_exit, struct vic_err *err)
+int tether_drive_get(struct tether_drive *d, const char *path, struct vic_buf *out,
+                     struct vic_err *err)
 {
     static const struct rpc_stream_events events = {.on_data = on_download_data,
                                                     .on_close = on_download_close};
-    struct download down = {0};
+    struct download down = {.bytes = out};
     struct rpc_stream *st;
-    size_t pads;
     int r = rpc_open(d->session, "GET", path, &events, &down, &st, err);
     if (r < 0)
         return r;
     rpc_stream_end(st);
-    r = pump(d, &down.answer.is_done, err);
-    if (r >= 0)
-        r = finish(&down.answer, NULL, err);
-    if (r >= 0)
-        r = split(vic_buf_str(&down.bytes), down.bytes.len, out, err_out, ret_exit, &pads);
-    vic_buf_release(&down.bytes);
-    return r;
+    r = tether_drive_pump(d, &down.answer.is_done, err);
+    return r < 0 ? r : finish(&down.answer, NULL, err);
+}
+
+int tether_drive_records(struct tether_drive *d, const char *path, struct vic_buf *out,
+                         struct vic_buf *err_out, cJSON **ret_exit, struct vic_err *err)
+{
+    auto_buf struct vic_buf bytes = {0};
+    size_t pads;
+    int r = tether_drive_get(d, path, &bytes, err);
+    return r < 0 ? r : split(vic_buf_str(&bytes), bytes.len, out, err_out, ret_exit, &pads);
 }
 
 int tether_drive_read_output(const char *path, struct vic_buf *out, struct vic_buf *err_out,

@@ -27,6 +27,11 @@ int tether_drive_upload(struct tether_drive *d, const char *path, const void *da
                         struct vic_err *err);
 int tether_drive_put(struct tether_drive *d, const char *path, const void *data, size_t len,
                      struct vic_err *err);
+/* Moves bytes until *is_done, which a stream's events set. */
+int tether_drive_pump(struct tether_drive *d, const bool *is_done, struct vic_err *err);
+/* GET path, a stream, to its end: appends. */
+int tether_drive_get(struct tether_drive *d, const char *path, struct vic_buf *out,
+                     struct vic_err *err);
 /* GET path, a stream of records, to its end: appends and sets as below. */
 int tether_drive_records(struct tether_drive *d, const char *path, struct vic_buf *out,
                          struct vic_buf *err_out, cJSON **ret_exit, struct vic_err *err);

@@ -1,4 +1,4 @@
-TESTS += test_tether_parts test_tether test_tether_execs
+TESTS += test_tether_parts test_tether test_tether_copies test_tether_execs
 test_tether_parts_DIR := test/unit
 test_tether_parts_SRC := test_tether_parts.c
 test_tether_parts_LIBS := guest rpc confine json base
@@ -7,6 +7,11 @@ test_tether_DIR := test
 test_tether_SRC := unit/test_tether.c unit/tether_world.c lib/tether_drive.c
 test_tether_LIBS := guest rpc confine json base
 test_tether_LDLIBS := -lcmocka -lnghttp2 -lcjson -lm
+test_tether_copies_DIR := test
+test_tether_copies_SRC := unit/test_tether_copies.c unit/tether_world.c lib/tether_drive.c
+test_tether_copies_LIBS := guest rpc confine json base
+test_tether_copies_LDLIBS := -lcmocka -lnghttp2 -lcjson -lm
+$(O)/bin/test_tether_copies: | $(O)/bin/tether-copy
 test_tether_execs_DIR := test
 test_tether_execs_SRC := unit/test_tether_execs.c unit/tether_world.c lib/tether_drive.c
 test_tether_execs_LIBS := guest rpc confine json base
