@@ -296,37 +296,17 @@ static int open_streams(struct tether_exec *e, struct vic_err *err)
     if (!e->spec.process.has_tty) {
         open_source(&e->sources[0], p->output[0], VIC_RECORD_STDOUT);
         open_source(&e->sources[1], p->output[1], VIC_RECORD_STDERR);
-        return p->input < 0 ? 0 : tether_input_open(&e->input, TAKE_FD(p->input), false, err);
-    }
-    if (p->console < 0)
+    } else if (p->console < 0) {
         return vic_fail(err, VIC_ERR_INTERNAL, 0, "the terminal did not arrive");
-    open_source(&e->sources[0], p->console, VIC_RECORD_STDOUT);
-    if (!e->spec.process.has_stdin)
-        return 0;
-    int input = fcntl(p->console, F_DUPFD_CLOEXEC, 0);
-    if (input < 0)
-        return vic_fail_errno(err, errno, "duplicate the terminal");
-    return tether_input_open(&e->input, input, true, err);
-}
-
-static void answer_starter(struct tether_exec *e, const struct vic_err *err)
-{
-    struct rpc_stream *st = TAKE_PTR(e->starter);
-    if (!st)
-        return;
-    rpc_stream_set_events(st, &no_events, NULL);
-    if (err) {
-        rpc_reply_error(st, err);
-        return;
+    } else {
+        open_source(&e->sources[0], p->console, VIC_RECORD_STDOUT);
     }
-    cJSON *doc = json_new_obj();
-    json_add_i64(doc, "pid", e->process.pid);
-    rpc_reply_json(st, doc);
+    return tether_process_open_input(p, &e->spec.process, &e->input, err);
 }
 
 static void fail_start(struct tether_exec *e, const struct vic_err *err)
 {
-    answer_starter(e, err);
+    tether_process_answer(&e->process, &e->starter, err);
     if (e->process.pid > 0 && !e->is_dead)
         (void)kill(e->process.pid, SIGKILL); /* the reaper meets it later */
     free_exec(e);
@@ -347,7 +327,7 @@ static void listen_to_start(struct tether_exec *e)
         return;
     }
     e->runs = true;
-    answer_starter(e, NULL);
+    tether_process_answer(&e->process, &e->starter, NULL);
     if (e->is_dead)
         on_dead(e);
     else if (e->is_abandoned)

@@ -165,3 +165,30 @@ enum tether_progress tether_process_listen(struct tether_process *p, struct teth
         }
     }
 }
+
+int tether_process_open_input(struct tether_process *p, const struct tether_spec *spec,
+                              struct tether_input *in, struct vic_err *err)
+{
+    if (!spec->has_stdin)
+        return 0;
+    int fd = spec->has_tty ? fcntl(p->console, F_DUPFD_CLOEXEC, 0) : TAKE_FD(p->input);
+    return fd < 0 ? vic_fail_errno(err, errno, "open standard input")
+                  : tether_input_open(in, fd, spec->has_tty, err);
+}
+
+void tether_process_answer(const struct tether_process *p, struct rpc_stream **st,
+                           const struct vic_err *err)
+{
+    static const struct rpc_stream_events none;
+    struct rpc_stream *starter = TAKE_PTR(*st);
+    if (!starter)
+        return;
+    rpc_stream_set_events(starter, &none, NULL);
+    if (err) {
+        rpc_reply_error(starter, err);
+        return;
+    }
+    cJSON *doc = json_new_obj();
+    json_add_i64(doc, "pid", p->pid);
+    rpc_reply_json(starter, doc);
+}

@@ -4,7 +4,9 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "lib/rpc/rpc.h"
 #include "tether/child.h"
+#include "tether/input.h"
 
 struct tether_process {
     pid_t pid;
@@ -34,3 +36,9 @@ struct tether_startup {
 /* Reads what the child said so far. */
 enum tether_progress tether_process_listen(struct tether_process *p, struct tether_startup *s,
                                            struct vic_err *ret_err);
+/* Once it runs: opens in, if spec wants standard input.  A terminal stays open for its output. */
+int tether_process_open_input(struct tether_process *p, const struct tether_spec *spec,
+                              struct tether_input *in, struct vic_err *err);
+/* Answers *st, which asked for the start and is NULL afterwards, if it has not gone; err NULL: it runs. */
+void tether_process_answer(const struct tether_process *p, struct rpc_stream **st,
+                           const struct vic_err *err);

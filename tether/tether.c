@@ -22,8 +22,6 @@
 /* An end that was asked for waits this long for the process, the output port and the last answer. */
 #define END_TIMEOUT_MS 10000
 
-static const struct rpc_stream_events no_events;
-
 /* ---- the end -------------------------------------------------------------------------------- */
 
 static void end_when_flushed(struct tether *t)
@@ -198,47 +196,25 @@ int tether_configure(struct tether *t, const cJSON *doc, struct vic_err *err)
     return 0;
 }
 
-static void answer_starter(struct tether *t, const struct vic_err *err)
-{
-    struct rpc_stream *st = TAKE_PTR(t->starter);
-    if (!st)
-        return;
-    rpc_stream_set_events(st, &no_events, NULL);
-    if (err) {
-        rpc_reply_error(st, err);
-        return;
-    }
-    cJSON *doc = json_new_obj();
-    json_add_i64(doc, "pid", t->process.pid);
-    rpc_reply_json(st, doc);
-}
-
 static int open_streams(struct tether *t, struct vic_err *err)
 {
     struct tether_process *p = &t->process;
     int r;
-    if (!t->spec.has_tty) {
+    if (t->spec.has_tty && p->console < 0)
+        return vic_fail(err, VIC_ERR_INTERNAL, 0, "the terminal did not arrive");
+    if (t->spec.has_tty) {
+        r = open_source(&t->sources[0], p->console, VIC_RECORD_STDOUT, err);
+    } else {
         r = open_source(&t->sources[0], p->output[0], VIC_RECORD_STDOUT, err);
         if (r >= 0)
             r = open_source(&t->sources[1], p->output[1], VIC_RECORD_STDERR, err);
-        if (r >= 0 && p->input >= 0)
-            r = tether_input_open(&t->input, TAKE_FD(p->input), false, err);
-        return r;
     }
-    if (p->console < 0)
-        return vic_fail(err, VIC_ERR_INTERNAL, 0, "the terminal did not arrive");
-    r = open_source(&t->sources[0], p->console, VIC_RECORD_STDOUT, err);
-    if (r < 0 || !t->spec.has_stdin)
-        return r;
-    int input = fcntl(p->console, F_DUPFD_CLOEXEC, 0);
-    if (input < 0)
-        return vic_fail_errno(err, errno, "duplicate the terminal");
-    return tether_input_open(&t->input, input, true, err);
+    return r < 0 ? r : tether_process_open_input(p, &t->spec, &t->input, err);
 }
 
 static void fail_start(struct tether *t, const struct vic_err *err)
 {
-    answer_starter(t, err);
+    tether_process_answer(&t->process, &t->starter, err);
     for (size_t i = 0; i < ARRAY_SIZE(t->sources); i++)
         close_source(&t->sources[i]);
     tether_input_close(&t->input);
@@ -261,7 +237,7 @@ static void listen_to_start(struct tether *t)
     tether_loop_remove(&t->loop, &t->startup_watch);
     if (progress == TETHER_PROGRESS_RUNS && open_streams(t, &err) >= 0) {
         t->state = TETHER_RUNNING;
-        answer_starter(t, NULL);
+        tether_process_answer(&t->process, &t->starter, NULL);
         return;
     }
     fail_start(t, &err);
