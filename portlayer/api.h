@@ -28,8 +28,8 @@
  *  POST /v1/containers   {"name","image"(id),"spec":SPEC,"annotations":{string:string},
  *        "event_attributes":{string:string}} -> {"id"}      CONFLICT: the name is taken
  *  GET  /v1/containers[?size=1|unless=F] -> {"fingerprint","containers":[CONTAINER,...]}  newest first; without
- *        event_attributes and spec.process.env.  The fingerprint is another when anything in the list is; where it is
- *        still F, containers is left out.
+ *        event_attributes and spec.process.env, with image_refs: what the image is called now.  The fingerprint is
+ *        another when anything in the list is; where it is still F, containers is left out.
  *  GET  /v1/containers/{ref}[?size=1] -> CONTAINER
  *  DELETE /v1/containers/{ref}?force=0|1                     CONFLICT while it runs, unless forced
  *  POST /v1/containers/{ref}/start   {"console":{"width","height"}?}  returns when the process runs
@@ -44,7 +44,7 @@
  *        CONFLICT: does not run, is paused, or is being stopped
  *  POST /v1/containers/{ref}/unpause                            CONFLICT: is not paused
  *        A stop, and its stop signal, unpause it too; other signals wait, but for SIGKILL.
- *  POST /v1/containers/{ref}/resize  {"width","height"}         CONFLICT: does not run or has no terminal
+ *  POST /v1/containers/{ref}/resize  {"width","height"}         CONFLICT: does not run.  Means nothing without a terminal
  *  POST /v1/containers/{ref}/update  {"restart"?,"bounds"?,"annotations"?}   all of it or nothing
  *        restart: as of SPEC, for runs that end from now on.  bounds: memory_bytes, memory_low_bytes, pids_max,
  *        cpu_quota_us, cpu_period_us, cpuset of SPEC's confine: all of them, what is absent is unbounded; at once

@@ -1,6 +1,8 @@
 /* From the port layer's container documents to Docker's. */
 #include "personality/docker/containers.h"
 
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/alloc.h"
@@ -12,6 +14,7 @@
 #include "personality/docker/convert.h"
 #include "personality/docker/fields.h"
 #include "personality/docker/health.h"
+#include "personality/docker/images.h"
 #include "personality/docker/intent.h"
 #include "personality/docker/text.h"
 
@@ -99,6 +102,39 @@ static char *slashed(const cJSON *container)
     return vic_xasprintf("/%s", json_str(container, "name", ""));
 }
 
+/* As `ps` shows it: the name means another image by now, or none, and so the id is what is left. */
+static const char *image_now(const cJSON *container)
+{
+    const char *name = docker_image_of(container);
+    const char *id = json_str(container, "image", "");
+    const cJSON *found;
+    auto_json cJSON *images = json_new_arr();
+    cJSON *image = json_new_obj();
+    json_push(images, image);
+    json_add_str(image, "id", id);
+    const cJSON *refs = json_member(container, "image_refs");
+    json_add(image, "refs", refs ? json_dup(refs) : json_new_arr());
+    return docker_image_find(images, name, &found, NULL) == 0 ? name : id;
+}
+
+/* Those that the image or the creator told of, while it runs: none is published. */
+static void add_ports(cJSON *out, const cJSON *said, bool is_running)
+{
+    cJSON *ports = json_add_arr(out, "Ports");
+    const cJSON *exposed;
+    cJSON_ArrayForEach(exposed, json_member(json_member(said, "Config"), "ExposedPorts"))
+    {
+        char *end = NULL;
+        long port = exposed->string ? strtol(exposed->string, &end, 10) : 0;
+        if (!is_running || port <= 0 || port > UINT16_MAX)
+            continue;
+        cJSON *p = json_new_obj();
+        json_add_i64(p, "PrivatePort", port);
+        json_add_str(p, "Type", *end == '/' && end[1] ? end + 1 : "tcp");
+        json_push(ports, p);
+    }
+}
+
 cJSON *docker_summary_json(const cJSON *container, int64_t now_ns, bool with_size)
 {
     const cJSON *state = json_member(container, "state");
@@ -112,11 +148,11 @@ cJSON *docker_summary_json(const cJSON *container, int64_t now_ns, bool with_siz
     cJSON *out = json_new_obj();
     json_add_str(out, "Id", json_str(container, "id", ""));
     json_push_str(json_add_arr(out, "Names"), name);
-    json_add_str(out, "Image", docker_image_of(container));
+    json_add_str(out, "Image", image_now(container));
     json_add_str(out, "ImageID", json_str(container, "image", ""));
     json_add_str(out, "Command", command);
     json_add_i64(out, "Created", seconds(json_str(container, "created_at", "")));
-    (void)json_add_arr(out, "Ports");
+    add_ports(out, said, docker_state_is_running(state));
     if (with_size)
         add_sizes(out, container);
     const cJSON *labels = json_member(json_member(said, "Config"), "Labels");

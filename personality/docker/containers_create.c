@@ -119,6 +119,12 @@ static int check_platform(const struct docker_req *r, const cJSON *image, const 
 {
     const char *wanted = docker_req_query_or(r, "platform", "");
     struct oci_platform platform;
+    if (strchr(wanted, '/')) { /* else it is a system or a machine by itself */
+        int bad = oci_platform_parse(wanted, &platform, err);
+        if (bad < 0)
+            return bad;
+        oci_platform_release(&platform);
+    }
     int res = oci_platform_read(image, "", &platform, err);
     if (res < 0)
         return res;

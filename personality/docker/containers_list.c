@@ -231,22 +231,34 @@ static void on_images(struct docker_req *r, const struct vic_err *err, const cJS
     ask_containers(r, l);
 }
 
+static bool is_one_of(const char *value, const char *const *words, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(words[i], value) == 0)
+            return true;
+    return false;
+}
+
 static int check_values(struct list *l, struct vic_err *err)
 {
+    static const char *const healths[] = {"none", "starting", "healthy", "unhealthy"};
     static const char *const states[] = {"created",  "running", "paused", "restarting",
                                          "removing", "exited",  "dead"};
     char *const *v = docker_filters_get(&l->filters, "status");
     l->is_all = l->is_all || v;
     for (; v && *v; v++) {
-        bool is_known = false;
-        for (size_t i = 0; i < ARRAY_SIZE(states); i++)
-            is_known = is_known || strcmp(states[i], *v) == 0;
-        if (!is_known)
+        if (!is_one_of(*v, states, ARRAY_SIZE(states)))
             return vic_fail(err, VIC_ERR_INVALID, 0,
                             "invalid value for state (%s): must be one of created, running, "
                             "paused, restarting, removing, exited, dead",
                             *v);
     }
+    for (v = docker_filters_get(&l->filters, "health"); v && *v; v++)
+        if (!is_one_of(*v, healths, ARRAY_SIZE(healths)))
+            return vic_fail(err, VIC_ERR_INVALID, 0,
+                            "invalid value for health (%s): must be one of none, starting, "
+                            "healthy, unhealthy",
+                            *v);
     int64_t code;
     for (v = docker_filters_get(&l->filters, "exited"); v && *v; v++)
         if (vic_str_to_i64(*v, INT32_MIN, INT32_MAX, &code) < 0)

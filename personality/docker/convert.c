@@ -489,8 +489,9 @@ static void discard_oom_kill_disable(struct docker_create *c)
 
 static void fill_host_defaults(cJSON *host)
 {
-    if (!is_given(json_member(host, "NetworkMode")))
-        set(host, "NetworkMode", cJSON_CreateString("default"));
+    const char *mode = json_str(host, "NetworkMode", "");
+    if (mode[0] == '\0' || strcmp(mode, "default") == 0)
+        set(host, "NetworkMode", cJSON_CreateString("bridge"));
     cJSON *log = cJSON_GetObjectItemCaseSensitive(host, "LogConfig");
     if (log && json_str(log, "Type", "")[0] == '\0')
         set(log, "Type", cJSON_CreateString("json-file"));

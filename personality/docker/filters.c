@@ -95,7 +95,9 @@ int docker_filters_parse(const char *text, const char *const *known, struct dock
     if (vic_str_is_empty(text))
         return 0;
     auto_json cJSON *doc = NULL;
-    if (json_parse(text, strlen(text), &doc, NULL) < 0 || !cJSON_IsObject(doc))
+    if (json_parse(text, strlen(text), &doc, NULL) == 0 && cJSON_IsNull(doc))
+        return 0; /* as Go reads it */
+    if (!cJSON_IsObject(doc))
         return vic_fail(err, VIC_ERR_INVALID, 0, "invalid filter");
     auto_filters struct docker_filters f = {0};
     size_t total = 0;

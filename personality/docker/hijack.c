@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "lib/base/alloc.h"
@@ -14,12 +16,18 @@
 /* A socket that is closed with bytes unread is reset, and the client may lose what it has not read yet: so they are
  * read and dropped until it closes its side, but not for long. */
 #define LINGER_MS 5000
+/* Docker's own SDK for Python reads the answer's head through a buffer, goes on with the bare socket, and so loses
+ * what came together with the head: our first bytes wait until it was taken, but not for long. */
+#define HEAD_POLL_MS 1
+#define HEAD_POLLS_MAX 50
 
 struct docker_hijack {
     struct vic_list link;
     struct docker_req *req; /* a reference */
     uv_poll_t poll;
-    uv_timer_t timer; /* of lingering */
+    uv_timer_t timer; /* of the head, then of lingering */
+    unsigned
+        n_polls; /* of the head; nothing is sent until there are HEAD_POLLS_MAX or it was taken */
     unsigned n_handles;
     int fd;
     void *handle; /* gives the socket back */
@@ -81,7 +89,7 @@ static void update(struct docker_hijack *j)
 {
     if (j->is_dead)
         return;
-    int want = j->out.len > 0 ? UV_WRITABLE : 0;
+    int want = j->out.len > 0 && j->n_polls == HEAD_POLLS_MAX ? UV_WRITABLE : 0;
     if (!j->has_eof && (!j->is_paused || j->is_lingering))
         want |= UV_READABLE;
     if (want == 0)
@@ -89,10 +97,19 @@ static void update(struct docker_hijack *j)
     (void)uv_poll_start(&j->poll, want, on_poll); /* fails only for a descriptor that is none */
 }
 
+static bool is_head_taken(struct docker_hijack *j)
+{
+    int unread = 0;
+    if (j->n_polls < HEAD_POLLS_MAX && ioctl(j->fd, SIOCOUTQ, &unread) == 0 && unread > 0)
+        return false;
+    j->n_polls = HEAD_POLLS_MAX;
+    return true;
+}
+
 /* Sends what the socket takes.  -errno when the client is gone. */
 static int flush(struct docker_hijack *j)
 {
-    while (j->out.len > 0) {
+    while (j->out.len > 0 && j->n_polls == HEAD_POLLS_MAX) {
         ssize_t n = send(j->fd, j->out.data, j->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno == EINTR)
             continue;
@@ -152,6 +169,18 @@ static void on_poll(uv_poll_t *p, int status, int events)
         after_flush(j);
 }
 
+static void on_head_poll(uv_timer_t *t)
+{
+    struct docker_hijack *j = t->data;
+    j->n_polls++;
+    if (!is_head_taken(j))
+        (void)uv_timer_start(&j->timer, on_head_poll, HEAD_POLL_MS, 0);
+    else if (flush(j) < 0)
+        teardown(j, true);
+    else
+        after_flush(j);
+}
+
 static void on_upgraded(struct docker_req *r, int fd, const void *early, size_t early_len,
                         void *handle, void *arg)
 {
@@ -174,6 +203,8 @@ static void on_upgraded(struct docker_req *r, int fd, const void *early, size_t 
     j->n_handles = 2;
     (void)uv_timer_init(r->docker->loop, &j->timer);
     (void)uv_poll_init(r->docker->loop, &j->poll, fd); /* a socket that was polled before */
+    if (!is_head_taken(j))
+        (void)uv_timer_start(&j->timer, on_head_poll, HEAD_POLL_MS, 0);
     j->events->on_open(j, j->arg);
     if (!j->is_dead && early_len > 0)
         j->is_paused = !j->events->on_data(early, early_len, j->arg);

@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "lib/base/banned.h"
+#include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "personality/docker/images.h"
+#include "personality/docker/version.h"
 
 static int64_t seconds(const char *time)
 {
@@ -30,7 +32,14 @@ static int64_t count_users(const cJSON *image, const cJSON *containers)
     return containers ? n : -1;
 }
 
-cJSON *docker_image_summary_json(const cJSON *image, const cJSON *containers)
+static void add_size(cJSON *out, const cJSON *image, unsigned api)
+{
+    json_add_i64(out, "Size", json_i64(image, "size", 0));
+    if (api < DOCKER_API(1, 44))
+        json_add_i64(out, "VirtualSize", json_i64(image, "size", 0));
+}
+
+cJSON *docker_image_summary_json(const cJSON *image, const cJSON *containers, unsigned api)
 {
     const cJSON *labels = json_member(image, "labels");
     cJSON *out = json_new_obj();
@@ -38,14 +47,47 @@ cJSON *docker_image_summary_json(const cJSON *image, const cJSON *containers)
     json_add_str(out, "ParentId", "");
     docker_image_add_refs(out, image);
     json_add_i64(out, "Created", docker_image_created(image));
-    json_add_i64(out, "Size", json_i64(image, "size", 0));
+    add_size(out, image, api);
     json_add_i64(out, "SharedSize", json_i64(image, "shared_size", -1));
     json_add(out, "Labels", labels ? json_dup(labels) : cJSON_CreateNull());
     json_add_i64(out, "Containers", count_users(image, containers));
     return out;
 }
 
-cJSON *docker_image_inspect_json(const cJSON *image)
+/* What the image says, and what clients expect to find whether it says it or not. */
+static cJSON *config_json(const cJSON *said, unsigned api)
+{
+    static const struct {
+        const char *name;
+        int type; /* of cJSON */
+        bool is_old;
+    } always[] = {
+        {"User", cJSON_String, false},       {"Env", cJSON_NULL, false},
+        {"Cmd", cJSON_NULL, false},          {"Entrypoint", cJSON_NULL, false},
+        {"Volumes", cJSON_NULL, false},      {"WorkingDir", cJSON_String, false},
+        {"Labels", cJSON_NULL, false},       {"OnBuild", cJSON_NULL, false},
+        {"Hostname", cJSON_String, true},    {"Domainname", cJSON_String, true},
+        {"AttachStdin", cJSON_False, true},  {"AttachStdout", cJSON_False, true},
+        {"AttachStderr", cJSON_False, true}, {"Tty", cJSON_False, true},
+        {"OpenStdin", cJSON_False, true},    {"StdinOnce", cJSON_False, true},
+        {"Image", cJSON_String, true},
+    };
+    cJSON *out = cJSON_IsObject(said) ? json_dup(said) : json_new_obj();
+    for (size_t i = 0; i < ARRAY_SIZE(always); i++) {
+        bool is_due = !always[i].is_old || api < DOCKER_API(1, 50);
+        if (!is_due || cJSON_HasObjectItem(out, always[i].name))
+            continue;
+        if (always[i].type == cJSON_String)
+            json_add_str(out, always[i].name, "");
+        else if (always[i].type == cJSON_False)
+            json_add_bool(out, always[i].name, false);
+        else
+            json_add_null(out, always[i].name);
+    }
+    return out;
+}
+
+cJSON *docker_image_inspect_json(const cJSON *image, unsigned api)
 {
     const cJSON *config = json_member(image, "config");
     cJSON *out = json_new_obj();
@@ -56,14 +98,17 @@ cJSON *docker_image_inspect_json(const cJSON *image)
     json_add_str(out, "Created", json_str(config, "created", ""));
     json_add_str(out, "DockerVersion", json_str(config, "docker_version", ""));
     json_add_str(out, "Author", json_str(config, "author", ""));
-    const cJSON *run = json_member(config, "config");
-    json_add(out, "Config", run ? json_dup(run) : json_new_obj());
+    json_add(out, "Config", config_json(json_member(config, "config"), api));
+    if (api < DOCKER_API(1, 45)) { /* of the container that it was made from */
+        json_add_str(out, "Container", "");
+        json_add(out, "ContainerConfig", config_json(NULL, api));
+    }
     json_add_str(out, "Architecture", json_str(config, "architecture", ""));
     const char *variant = json_str(config, "variant", "");
     if (variant[0])
         json_add_str(out, "Variant", variant);
     json_add_str(out, "Os", json_str(config, "os", "linux"));
-    json_add_i64(out, "Size", json_i64(image, "size", 0));
+    add_size(out, image, api);
     cJSON *driver = json_add_obj(out, "GraphDriver");
     json_add_null(driver, "Data");
     json_add_str(driver, "Name", "qcow2");
@@ -76,8 +121,9 @@ cJSON *docker_image_inspect_json(const cJSON *image)
 }
 
 /* Newest first.  How much each step added is not known here, so sizes are 0. */
-cJSON *docker_image_history_json(const cJSON *image)
+cJSON *docker_image_history_json(const cJSON *image, unsigned api)
 {
+    (void)api; /* it has not changed */
     cJSON *out = json_new_arr();
     const cJSON *history = json_member(json_member(image, "config"), "history");
     const cJSON *newest = history && history->child ? history->child->prev : NULL;

@@ -4,12 +4,12 @@
 #include "personality/docker/intent.h"
 
 static void reply(struct docker_req *r, const struct vic_err *err, const cJSON *image,
-                  cJSON *(*to_json)(const cJSON *image))
+                  cJSON *(*to_json)(const cJSON *image, unsigned api))
 {
     if (err)
         docker_reply_error(r, err);
     else
-        docker_reply_json(r, DOCKER_OK, to_json(image));
+        docker_reply_json(r, DOCKER_OK, to_json(image, r->api));
 }
 
 static void on_inspect(struct docker_req *r, const struct vic_err *err, const cJSON *doc, void *arg)

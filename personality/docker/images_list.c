@@ -130,7 +130,7 @@ static int list(const struct docker_req *r, const cJSON *images, cJSON *out, str
             (b.has_since && created <= b.since) || (b.has_until && created >= b.until) ||
             !matches_reference(&f, i) || !docker_filters_match_kv(&f, "label", labels))
             continue;
-        cJSON *summary = docker_image_summary_json(i, NULL);
+        cJSON *summary = docker_image_summary_json(i, NULL, r->api);
         drop_other_names(&f, cJSON_GetObjectItemCaseSensitive(summary, "RepoTags"));
         drop_other_names(&f, cJSON_GetObjectItemCaseSensitive(summary, "RepoDigests"));
         json_push(out, summary);

@@ -4,6 +4,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/banned.h"
 #include "lib/base/clock.h"
+#include "lib/base/id.h"
 #include "lib/base/str.h"
 #include "personality/docker/filters.h"
 #include "personality/docker/handlers.h"
@@ -74,6 +75,14 @@ static cJSON *network_json(const cJSON *network, bool with_containers)
     return out;
 }
 
+/* As ids of networks are random, none but this one begins so. */
+static bool is_none(const char *name)
+{
+    size_t len = strlen(name);
+    return strcmp(name, "none") == 0 ||
+           (len >= VIC_ID_SHORT_LEN && len <= VIC_ID_LEN && strncmp(name, NONE_ID, len) == 0);
+}
+
 static cJSON *none_json(void)
 {
     auto_json cJSON *none = json_new_obj();
@@ -106,6 +115,19 @@ static void push_if_wanted(cJSON *out, const struct docker_filters *f, cJSON *ne
         cJSON_Delete(network);
 }
 
+static int check_filters(struct docker_filters *f, struct vic_err *err)
+{
+    bool is_given;
+    bool is_dangling;
+    for (char *const *type = docker_filters_get(f, "type"); type && *type; type++)
+        if (strcmp(*type, "builtin") != 0 && strcmp(*type, "custom") != 0)
+            return vic_fail(err, VIC_ERR_INVALID, 0, "invalid filter: 'type'='%s'", *type);
+    int r = docker_filters_bool(f, "dangling", &is_given, &is_dangling, err);
+    if (r < 0 || (r = docker_filters_compile(f, "id", err)) < 0)
+        return r;
+    return docker_filters_compile(f, "name", err);
+}
+
 static void on_networks(struct docker_req *r, const struct vic_err *err, const cJSON *doc,
                         void *arg)
 {
@@ -115,8 +137,7 @@ static void on_networks(struct docker_req *r, const struct vic_err *err, const c
     auto_filters struct docker_filters f = {0};
     struct vic_err mine;
     if (!err && (docker_filters_parse(docker_req_query(r, "filters"), known, &f, &mine) < 0 ||
-                 docker_filters_compile(&f, "id", &mine) < 0 ||
-                 docker_filters_compile(&f, "name", &mine) < 0))
+                 check_filters(&f, &mine) < 0))
         err = &mine;
     if (err) {
         docker_reply_error(r, err);
@@ -153,7 +174,11 @@ static void on_network(struct docker_req *r, const struct vic_err *err, const cJ
 void docker_network_inspect(struct docker_req *r)
 {
     const char *scope = docker_req_query_or(r, "scope", "local");
-    if (strcmp(r->name, "none") == 0 || strcmp(r->name, NONE_ID) == 0) {
+    const char *verbose = docker_req_query(r, "verbose");
+    bool is_verbose;
+    if (verbose && verbose[0] && vic_str_to_bool(verbose, &is_verbose) < 0) {
+        docker_reply_errorf(r, VIC_ERR_INVALID, "invalid value for verbose: \"%.100s\"", verbose);
+    } else if (is_none(r->name)) {
         docker_reply_json(r, DOCKER_OK, none_json());
     } else if (vic_str_is_empty(r->name) || (scope[0] && strcmp(scope, "local") != 0)) {
         docker_reply_errorf(r, VIC_ERR_NOT_FOUND, "network %s not found", r->name);

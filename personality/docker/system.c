@@ -25,6 +25,7 @@
 
 void docker_system_ping(struct docker_req *r)
 {
+    docker_reply_header(r, "Swarm", vic_xstrdup("inactive"));
     docker_reply_text(r, DOCKER_OK, r->method == DOCKER_HEAD ? "" : "OK");
 }
 
@@ -126,7 +127,7 @@ static void add_plugins(cJSON *out)
 }
 
 /* What a container can be limited by. */
-static void add_abilities(cJSON *out)
+static void add_abilities(cJSON *out, unsigned api)
 {
     static const char *const present[] = {"MemoryLimit", "CpuCfsPeriod", "CpuCfsQuota", "CPUSet",
                                           "PidsLimit"};
@@ -137,20 +138,26 @@ static void add_abilities(cJSON *out)
     for (size_t i = 0; i < ARRAY_SIZE(absent); i++)
         json_add_bool(out, absent[i], false);
     json_add_bool(out, "IPv4Forwarding", true);
-    json_add_bool(out, "BridgeNfIptables", false);
-    json_add_bool(out, "BridgeNfIp6tables", false);
+    if (api < DOCKER_API(1, 50)) {
+        json_add_bool(out, "BridgeNfIptables", false);
+        json_add_bool(out, "BridgeNfIp6tables", false);
+    }
     json_add_bool(out, "Debug", false);
     json_add_i64(out, "NFd", 0);
     json_add_i64(out, "NGoroutines", 0);
     json_add_i64(out, "NEventsListener", 0);
 }
 
-static void add_registry_config(cJSON *out, const struct docker_config *config)
+static void add_registry_config(cJSON *out, const struct docker_config *config, unsigned api)
 {
     cJSON *registry = json_add_obj(out, "RegistryConfig");
     cJSON *loopback = json_add_arr(registry, "InsecureRegistryCIDRs");
     json_push_str(loopback, "::1/128");
     json_push_str(loopback, "127.0.0.0/8");
+    if (api < DOCKER_API(1, 47)) {
+        (void)json_add_arr(registry, "AllowNondistributableArtifactsCIDRs");
+        (void)json_add_arr(registry, "AllowNondistributableArtifactsHostnames");
+    }
     cJSON *index = json_add_obj(registry, "IndexConfigs");
     for (char *const *name = config->insecure_registries; name && *name; name++) {
         cJSON *i = json_add_obj(index, *name);
@@ -178,7 +185,7 @@ static void add_swarm(cJSON *out)
     json_add_null(swarm, "RemoteManagers");
 }
 
-static void add_runtime(cJSON *out)
+static void add_runtime(cJSON *out, unsigned api)
 {
     json_add_str(json_add_obj(json_add_obj(out, "Runtimes"), "vic"), "path", "vic-portlayer");
     json_add_str(out, "DefaultRuntime", "vic");
@@ -186,13 +193,18 @@ static void add_runtime(cJSON *out)
     json_add_str(out, "Isolation", "");
     json_add_str(out, "InitBinary", "");
     static const char *const commits[] = {"ContainerdCommit", "RuncCommit", "InitCommit"};
-    for (size_t i = 0; i < ARRAY_SIZE(commits); i++)
-        json_add_str(json_add_obj(out, commits[i]), "ID", "");
+    for (size_t i = 0; i < ARRAY_SIZE(commits); i++) {
+        cJSON *commit = json_add_obj(out, commits[i]);
+        json_add_str(commit, "ID", "");
+        if (api < DOCKER_API(1, 49))
+            json_add_str(commit, "Expected", "");
+    }
     cJSON *security = json_add_arr(out, "SecurityOptions");
     json_push_str(security, "name=vm");
 }
 
-static void add_host(cJSON *out, const cJSON *info, const struct docker_config *config)
+static void add_host(cJSON *out, const cJSON *info, const struct docker_config *config,
+                     unsigned api)
 {
     char now[VIC_CLOCK_TEXT_MAX];
     vic_clock_format_rfc3339(vic_clock_wall_ns(), now);
@@ -208,7 +220,7 @@ static void add_host(cJSON *out, const cJSON *info, const struct docker_config *
     json_add_i64(out, "NCPU", json_i64(info, "cpus", 0));
     json_add_i64(out, "MemTotal", json_i64(info, "memory_bytes", 0));
     json_add_str(out, "IndexServerAddress", "https://index.docker.io/v1/");
-    add_registry_config(out, config);
+    add_registry_config(out, config, api);
     json_add_null(out, "GenericResources");
     static const char *const proxies[] = {"HttpProxy", "HttpsProxy", "NoProxy"};
     for (size_t i = 0; i < ARRAY_SIZE(proxies); i++)
@@ -249,9 +261,9 @@ static void on_info(struct docker_req *r, const struct vic_err *err, const cJSON
     add_counts(out, info);
     add_driver(out, info);
     add_plugins(out);
-    add_abilities(out);
-    add_host(out, info, &r->docker->config);
-    add_runtime(out);
+    add_abilities(out, r->api);
+    add_host(out, info, &r->docker->config, r->api);
+    add_runtime(out, r->api);
     add_swarm(out);
     add_warnings(out, info);
     docker_reply_json(r, DOCKER_OK, out);
@@ -306,13 +318,13 @@ static int df_parse(const struct docker_req *r, struct df *df, struct vic_err *e
     return 0;
 }
 
-static cJSON *df_images(const cJSON *images, const cJSON *containers)
+static cJSON *df_images(const cJSON *images, const cJSON *containers, unsigned api)
 {
     cJSON *out = json_new_arr();
     const cJSON *i;
     cJSON_ArrayForEach(i, images)
     {
-        json_push(out, docker_image_summary_json(i, containers));
+        json_push(out, docker_image_summary_json(i, containers, api));
     }
     return out;
 }
@@ -345,7 +357,7 @@ static void on_df_containers(struct docker_req *r, const struct vic_err *err, co
     cJSON *out = json_new_obj();
     json_add_i64(out, "LayersSize",
                  df->wants[DF_IMAGE] ? json_i64(df->images, "layers_size", 0) : 0);
-    json_add(out, "Images", df->wants[DF_IMAGE] ? df_images(images, containers) : NULL);
+    json_add(out, "Images", df->wants[DF_IMAGE] ? df_images(images, containers, r->api) : NULL);
     json_add(out, "Containers", df->wants[DF_CONTAINER] ? df_containers(containers) : NULL);
     json_add(out, "Volumes", df->wants[DF_VOLUME] ? json_new_arr() : NULL);
     json_add(out, "BuildCache", df->wants[DF_BUILD_CACHE] ? json_new_arr() : NULL);

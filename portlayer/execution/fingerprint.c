@@ -1,9 +1,10 @@
-/* FNV-1a over what document.c shows of each container. */
+/* FNV-1a over what document.c shows of each container, and of what its image is called. */
 #include "portlayer/execution/fingerprint.h"
 
 #include <string.h>
 
 #include "portlayer/interaction/exec.h"
+#include "portlayer/storage/storage.h"
 
 #define FNV_OFFSET UINT64_C(0xcbf29ce484222325)
 #define FNV_PRIME UINT64_C(0x100000001b3)
@@ -69,6 +70,7 @@ uint64_t pl_list_fingerprint(const struct pl_execution *x)
     uint64_t h = FNV_OFFSET;
     const struct pl_container *c;
     add_text(&h, x->life.text);
+    add_number(&h, (int64_t)pl_storage_revision(x->pl->storage));
     list_for_each(c, &x->containers, link) {
         if (c->is_visible)
             add_container(&h, c);

@@ -236,10 +236,12 @@ static void handle_resize(struct rpc_stream *st, void *arg)
         ; /* err says it */
     else if (!pl_state_has_vm(c->rec.state) || c->rec.state == PL_STARTING)
         (void)vic_fail(&err, VIC_ERR_CONFLICT, 0, "container %s is not running", c->rec.id);
-    else if (!c->rec.spec.tty)
-        (void)vic_fail(&err, VIC_ERR_CONFLICT, 0, "container %s has no terminal", c->rec.id);
     if (err.kind != VIC_ERR_NONE) {
         rpc_reply_error(st, &err);
+        return;
+    }
+    if (!c->rec.spec.tty) { /* nothing that has a size */
+        rpc_reply_json(st, json_new_obj());
         return;
     }
     auto_json cJSON *body = json_new_obj();

@@ -23,6 +23,8 @@ struct attach {
     struct rpc_stream *stream;
     bool wants_stdin, wants_stdout, wants_stderr, wants_logs, wants_stream;
     bool is_run_over; /* the file is complete: end behind it */
+    bool is_past;     /* output is of a run that was over before */
+    bool has_next;    /* ... and the next one has begun meanwhile */
     bool is_closed;
     struct pl_output *output; /* NULL until a run begins */
     uint64_t budget_offset;
@@ -83,6 +85,26 @@ static bool wants(const struct attach *a, enum vic_record_type type)
            (type == VIC_RECORD_STDERR && a->wants_stderr);
 }
 
+static void open_output(struct attach *a, uint64_t offset)
+{
+    struct vic_err err = {0};
+    auto_free char *path = pl_container_output_path(a->c, a->c->rec.run);
+    if (pl_output_open(path, offset, &a->output, &err) < 0) {
+        vic_log(VIC_WARN, "attach", a->c->rec.id, "%s", err.message);
+        finish(a);
+    }
+}
+
+/* From what was said in the last run to what is said in the next. */
+static void turn_to_next(struct attach *a)
+{
+    a->is_past = false;
+    pl_output_close(TAKE_PTR(a->output));
+    if (a->has_next)
+        open_output(a, 0);
+    pump(a);
+}
+
 static void pump(struct attach *a)
 {
     struct vic_err err = {0};
@@ -110,18 +132,10 @@ static void pump(struct attach *a)
     if (r < 0)
         vic_log(VIC_WARN, "attach", a->c->rec.id, "%s", err.message);
     pl_output_rest(a->output);
-    if (a->is_run_over || (!a->wants_stream && r <= 0))
+    if (a->is_past && a->wants_stream)
+        turn_to_next(a);
+    else if (a->is_past || a->is_run_over || (!a->wants_stream && r <= 0))
         finish(a);
-}
-
-static void open_output(struct attach *a, uint64_t offset)
-{
-    struct vic_err err = {0};
-    auto_free char *path = pl_container_output_path(a->c, a->c->rec.run);
-    if (pl_output_open(path, offset, &a->output, &err) < 0) {
-        vic_log(VIC_WARN, "attach", a->c->rec.id, "%s", err.message);
-        finish(a);
-    }
 }
 
 void pl_attach_run_begins(struct pl_container *c)
@@ -129,6 +143,7 @@ void pl_attach_run_begins(struct pl_container *c)
     struct attach *a;
     struct attach *next;
     list_for_each_safe(a, next, &c->attaches, link) {
+        a->has_next = a->is_past;
         if (!a->output)
             open_output(a, 0);
     }
@@ -329,8 +344,8 @@ static void begin(struct attach *a)
     if (has_vm && c->watch) {
         /* "From now on": the first record not seen yet. */
         open_output(a, a->wants_logs ? 0 : pl_watch_offset(c->watch));
-    } else if (!has_vm && c->rec.run > 0 && !a->wants_stream) {
-        a->is_run_over = true;
+    } else if (!has_vm && c->rec.run > 0 && a->wants_logs) {
+        a->is_past = true;
         open_output(a, 0);
     } else if (!a->wants_stream) {
         finish(a);

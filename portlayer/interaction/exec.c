@@ -304,9 +304,8 @@ static int set_size(struct pl_exec *e, const cJSON *doc, struct vic_err *err)
 {
     if (!doc)
         return vic_fail(err, VIC_ERR_INVALID, 0, "expected width and height");
-    if (e->state == PL_EXEC_EXITED || !e->spec.process.tty)
-        return vic_fail(err, VIC_ERR_CONFLICT, 0, "exec %s %s", e->id,
-                        e->spec.process.tty ? "has ended" : "has no terminal");
+    if (e->state == PL_EXEC_EXITED)
+        return vic_fail(err, VIC_ERR_CONFLICT, 0, "exec %s has ended", e->id);
     return pl_size_from_json(doc, NULL, &e->width, &e->height, err);
 }
 
@@ -321,8 +320,9 @@ void pl_exec_resize_handle(struct rpc_stream *st, void *arg)
         rpc_reply_error(st, &err);
         return;
     }
-    if (e->state != PL_EXEC_RUNNING) {
-        e->has_new_size = true;
+    if (e->state != PL_EXEC_RUNNING ||
+        !e->spec.process.tty) { /* without a terminal it means nothing */
+        e->has_new_size = e->spec.process.tty;
         rpc_reply_json(st, json_new_obj());
         return;
     }

@@ -5,6 +5,7 @@
  * client's as the process takes its stdin.  Without a client the output is read and dropped.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
@@ -12,7 +13,8 @@
 #include "portlayer/interaction/send.h"
 
 #define CODE_KILLED 137
-#define CODE_NOT_STARTED 128
+#define CODE_NOT_FOUND 127
+#define CODE_NOT_STARTED 126
 #define SIGNAL_KILL 9
 
 static const struct rpc_stream_events no_events;
@@ -275,9 +277,12 @@ static void on_client_close(struct rpc_stream *st, const struct vic_err *err, vo
 
 /* ---- start ---- */
 
-static int code_of_refusal(enum vic_err_kind kind)
+/* As Docker's: also a working directory that is not there is "not found". */
+static int code_of_refusal(const struct vic_err *err)
 {
-    return kind == VIC_ERR_NOT_FOUND ? 127 : kind == VIC_ERR_FORBIDDEN ? 126 : CODE_NOT_STARTED;
+    bool is_missing =
+        err->kind == VIC_ERR_NOT_FOUND || strstr(err->message, "no such file or directory");
+    return is_missing ? CODE_NOT_FOUND : CODE_NOT_STARTED;
 }
 
 static int open_output(struct pl_exec *e, struct rpc_session *session, struct vic_err *err)
@@ -323,7 +328,7 @@ static void tell_killed(struct pl_exec *e)
 static void fail_start(struct pl_exec *e, const struct vic_err *err)
 {
     struct vic_err ended = {0};
-    int code = code_of_refusal(err->kind);
+    int code = code_of_refusal(err);
     if (err->kind == VIC_ERR_UNAVAILABLE &&
         e->c->has_exit) { /* the guest went with its container */
         (void)vic_fail(&ended, VIC_ERR_CONFLICT, 0, "container %s is not running", e->c->rec.id);

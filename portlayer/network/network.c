@@ -486,7 +486,9 @@ static void get_network(struct rpc_stream *st, void *arg)
     struct pl *pl = arg;
     struct vic_err err;
     const char *which = rpc_stream_param(st, "network");
-    if (vic_str_eq(which, NAME) || vic_str_eq(which, pl->network->bridge.id)) {
+    const char *id = pl->network->bridge.id;
+    bool is_prefix = which[0] != '\0' && strncmp(which, id, strlen(which)) == 0;
+    if (vic_str_eq(which, NAME) || is_prefix) {
         rpc_reply_json(st, describe(pl->network));
         return;
     }

@@ -187,6 +187,7 @@ static void op_commit(struct pl_op *op)
     struct pl_storage *s = op->s;
     pl_index_release(&s->index);
     s->index = op->next;
+    s->revision++;
     op->next = (struct pl_index){0};
     for (char *const *c = op->gone_layers; c && *c; c++)
         free(vic_map_remove(&s->layers, *c));

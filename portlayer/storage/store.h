@@ -39,6 +39,7 @@ struct pl_storage {
     char *content_dir;
     char *layers_dir;
     struct pl_index index;  /* as on disk */
+    uint64_t revision;      /* of it: how often it was changed */
     struct vic_map images;  /* id -> struct pl_image */
     struct vic_map layers;  /* chain -> struct pl_layer */
     struct vic_map holders; /* container id -> struct pl_holder */

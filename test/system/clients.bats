@@ -78,5 +78,5 @@ END
 
 @test "Docker's Python SDK does each operation on containers" {
     run -0 timeout 300 /usr/bin/python3 -B "$BATS_TEST_DIRNAME/sdk.py" "$VIC_HOST" busybox
-    equal 12 "$(grep -c '^ok ' <<<"$output")"
+    equal 13 "$(grep -c '^ok ' <<<"$output")"
 }

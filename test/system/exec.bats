@@ -61,6 +61,13 @@ exec_is() { [ "$(exec_field "$1" "$2")" = "$3" ]; } # ID FIELD VALUE
     equal null "$(ids exec-box)"
 }
 
+@test "a user that is not there is 126, a working directory 127, and so says inspect" {
+    run -126 dk exec -u nosuch exec-box true
+    expect "unable to find user nosuch"
+    run -127 dk exec -w /nosuch/file exec-box true
+    expect "/nosuch/file"
+}
+
 @test "stdin reaches the process, and its end too" {
     equal "one two" "$(echo one two | dk exec -i exec-box cat)"
     head -c 3000000 /dev/urandom >"$BATS_TEST_TMPDIR/random"

@@ -155,6 +155,7 @@ END
 }
 
 @test "API versions outside 1.24 to 1.50 are refused with Docker's words" {
+    api HEAD /_ping -I | tr -d '\r' | grep -ix "api-version: 1.50\|swarm: inactive" | wc -l | grep -x 2
     run -0 api GET /v1.23/version
     equal 400 "${lines[-1]}"
     expect "too old"

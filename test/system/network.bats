@@ -154,6 +154,15 @@ while got != b"true":
 @test "network ls and inspect answer; other drivers and networks are refused" {
     run -0 dk network ls --format '{{.Name}}'
     expect bridge
+    id=$(dk network ls -q --filter name=bridge)
+    equal "bridge bridge" "$(dk network inspect -f '{{.Name}}' "$id" "$(dk network ls -q --no-trunc --filter name=bridge)" | xargs)"
+    equal none "$(dk network inspect -f '{{.Name}}' "$(dk network ls -q --filter name=none)")"
+    run -1 dk network inspect "${id}f"
+    expect "not found"
+    run -1 dk network ls --filter type=odd
+    expect "invalid filter"
+    run -1 dk network ls --filter dangling=perhaps
+    expect "invalid filter"
     run dk run --rm --network host busybox true
     [ "$status" = 125 ]
     expect NetworkMode

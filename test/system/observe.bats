@@ -61,6 +61,24 @@ names() { dk ps -a --filter "name=obs-" --format '{{.Names}}' "$@" | sort | xarg
     expect "invalid filter"
 }
 
+@test "ps shows the ports of what runs, and the image's id once its name means another" {
+    dk tag busybox obs-moving:1
+    dk run -d --name obs-moved --expose 80 --expose 53/udp obs-moving:1 sleep 600
+    equal "obs-moving:1" "$(dk ps --filter name=obs-moved --format '{{.Image}}')"
+    equal "53/udp 80/tcp" "$(dk ps --filter name=obs-moved --format '{{.Ports}}' | tr -d , | tr ' ' '\n' | sort | xargs)"
+    dk tag debian-demo obs-moving:1
+    equal "$(dk inspect -f '{{.Image}}' obs-moved | cut -c8-19)" "$(dk ps --filter name=obs-moved --format '{{.Image}}')"
+    [[ $(dk ps --no-trunc) == *"$(dk inspect -f '{{.Image}}' obs-moved)"* ]] # without a filter too
+    dk tag busybox obs-moving:1
+    [[ $(dk ps) == *obs-moving:1* ]]
+    equal obs-moving:1 "$(dk inspect -f '{{.Config.Image}}' obs-moved)"
+    dk kill obs-moved
+    equal "" "$(dk ps -a --filter name=obs-moved --format '{{.Ports}}')"
+    dk rmi obs-moving:1
+    run -1 dk ps --filter health=splendid
+    expect "invalid value for health"
+}
+
 @test "prune removes what does not run, is old enough and has the labels" {
     since=$(date +%s.%N)
     dk create --name obs-kept --label prune=obs --label keep=1 busybox true
@@ -110,7 +128,7 @@ names() { dk ps -a --filter "name=obs-" --format '{{.Names}}' "$@" | sort | xarg
     equal "$id" "$(dk inspect -f '{{.Id}}' "${id:0:12}")"
     equal "$id" "$(dk inspect -f '{{.Id}}' "${id:0:7}")"
     run -0 dk inspect -f '{{.Name}} {{.Config.Hostname}} {{index .Config.Labels "l"}} {{json .Config.Cmd}} {{.State.Running}} {{.HostConfig.NetworkMode}}' obs-inspect
-    equal '/obs-inspect box 1 ["sleep","600"] true bridge' "${output/default/bridge}"
+    equal '/obs-inspect box 1 ["sleep","600"] true bridge' "$output"
     [ "$(dk inspect -f '{{.State.Pid}}' obs-inspect)" -gt 0 ]
     dk kill obs-inspect
     run -0 dk inspect -f '{{.State.StartedAt}} {{.State.FinishedAt}}' obs-inspect

@@ -187,6 +187,23 @@ said() { [ "$(dk logs "$1" | xargs)" = "$2" ]; } # NAME WORDS
     wait "${pids[@]}" || : # their exit codes are the killed container's
 }
 
+@test "attach with logs to what has ended sends them first, and then what comes" {
+    attach="/v1.50/containers/run-past/attach?stdout=1&stderr=1"
+    dk create --name run-past busybox sh -c 'echo "run $(cat /n)"; [ "$(cat /n)" = 2 ] || echo 2 >/n'
+    printf 1 >"$BATS_TEST_TMPDIR/n"
+    dk cp "$BATS_TEST_TMPDIR/n" run-past:/n
+    dk start -a run-past
+    run -0 api POST "$attach&logs=1"
+    [[ $output == *"run 1"*200 ]]
+    equal $'\n200' "$(api POST "$attach")"
+    api POST "$attach&logs=1&stream=1" -N >"$BATS_TEST_TMPDIR/both" 3>&- &
+    client=$!
+    wait_for 20 grep -q "run 1" "$BATS_TEST_TMPDIR/both"
+    dk start run-past
+    wait "$client"
+    equal "run 1 run 2 200" "$(tr -cd 'a-z0-9 \n' <"$BATS_TEST_TMPDIR/both" | xargs)"
+}
+
 @test "output is complete to the last byte" {
     for size in 0 65 10000000; do # more of them in kill.bats, and in test/soak/output
         dk run --name "run-bytes-$size" busybox sh -c "head -c $size /dev/urandom | tee /copy; exec 1>&-; :" >"$BATS_TEST_TMPDIR/bytes"

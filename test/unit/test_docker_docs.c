@@ -23,6 +23,7 @@
 #include "personality/docker/ps.h"
 #include "personality/docker/router.h"
 #include "personality/docker/stats_doc.h"
+#include "personality/docker/version.h"
 
 /* ---- documents ------------------------------------------------------------------------------------------------- */
 
@@ -132,14 +133,14 @@ static void test_documents_of_nothing(void **state)
 {
     (void)state;
     static const char *const rows[] = {"{}", "{\"state\":1,\"networks\":{},\"annotations\":[]}",
-                                       "{\"refs\":[1,{}],\"config\":[],\"id\":5}"};
+                                       "{\"refs\":[1,{}],\"config\":[],\"id\":5,\"image_refs\":7}"};
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         auto_json cJSON *in = cJSON_Parse(rows[i]);
         cJSON_Delete(docker_inspect_json(in, true));
         cJSON_Delete(docker_summary_json(in, 0, true));
-        cJSON_Delete(docker_image_inspect_json(in));
-        cJSON_Delete(docker_image_summary_json(in, in));
-        cJSON_Delete(docker_image_history_json(in));
+        cJSON_Delete(docker_image_inspect_json(in, DOCKER_API(1, 41)));
+        cJSON_Delete(docker_image_summary_json(in, in, DOCKER_API(1, 41)));
+        cJSON_Delete(docker_image_history_json(in, DOCKER_API(1, 41)));
         cJSON_Delete(docker_event_json(in));
     }
 }
@@ -148,9 +149,10 @@ static void test_image_documents(void **state)
 {
     (void)state;
     auto_json cJSON *image = load("in-image");
-    assert_golden(docker_image_inspect_json(image), "image-inspect");
-    assert_golden(docker_image_summary_json(image, NULL), "image-summary");
-    assert_golden(docker_image_history_json(image), "image-history");
+    assert_golden(docker_image_inspect_json(image, DOCKER_API(1, 50)), "image-inspect");
+    assert_golden(docker_image_inspect_json(image, DOCKER_API(1, 43)), "image-inspect-old");
+    assert_golden(docker_image_summary_json(image, NULL, DOCKER_API(1, 50)), "image-summary");
+    assert_golden(docker_image_history_json(image, DOCKER_API(1, 50)), "image-history");
 }
 
 static void test_images_are_found(void **state)
