@@ -28,8 +28,8 @@
  *  POST /v1/containers   {"name","image"(id),"spec":SPEC,"annotations":{string:string},
  *        "event_attributes":{string:string}} -> {"id"}      CONFLICT: the name is taken
  *  GET  /v1/containers[?size=1|unless=F] -> {"fingerprint","containers":[CONTAINER,...]}  newest first; without
- *        event_attributes and spec.process.env, with image_refs: what the image is called now.  The fingerprint is
- *        another when anything in the list is; where it is still F, containers is left out.
+ *        event_attributes and spec.process.env.  The fingerprint is another when anything in the list is, or what
+ *        images are called; where it is still F, containers is left out.
  *  GET  /v1/containers/{ref}[?size=1] -> CONTAINER
  *  DELETE /v1/containers/{ref}?force=0|1                     CONFLICT while it runs, unless forced
  *  POST /v1/containers/{ref}/start   {"console":{"width","height"}?}  returns when the process runs
@@ -58,7 +58,8 @@
  *  POST /v1/containers/{ref}/attach?stdin=0|1&stdout=0|1&stderr=0|1&logs=0|1&stream=0|1&detach=HEX
  *        stream both ways: in go stdin bytes; out come records (lib/base/record.h; STDOUT and STDERR
  *        only).  Answered at once; may precede start.  Output of this run from now on (stream), from its
- *        beginning (logs), or both.  Ends when the run ends and all of its output was sent.
+ *        beginning (logs), or both.  Ends when the run ends and all of its output was sent.  Where none is under
+ *        way, logs is what the last one said, and stream waits for the next.
  *        detach: bytes that, typed in a row by a client of a terminal, end its stream and nothing else (event
  *        detach); they do not reach the process.
  *        CONFLICT: stdin asked for a container whose spec has none, or that is paused.
@@ -106,7 +107,7 @@
  *        else; the process outlives a client that leaves.  detach: as of a container (event exec_detach).
  *        CONFLICT also: stdin of one that has none.
  *  POST /v1/execs/{id}/resize {"width","height"}   before its start: the size it begins with.
- *        CONFLICT: it has ended, or has no terminal
+ *        CONFLICT: it has ended.  Means nothing without a terminal
  *  EXEC {"id","container","state":"created"|"starting"|"running"|"exited","exit_code","pid"(in the guest),
  *        "process","privileged","annotations"}
  *

@@ -78,6 +78,8 @@ static void read_complaint(const struct copy *c, struct vic_err *err)
     if (c->complaints.len > 0 && json_parse(c->complaints.data, c->complaints.len, &doc, NULL) == 0)
         (void)vic_fail(err, vic_err_kind_from_string(json_str(doc, "kind", "")), 0, "%s",
                        json_str(doc, "message", "failed"));
+    else if (c->is_broken)
+        (void)vic_fail(err, VIC_ERR_INTERNAL, 0, "the copy told of what cannot be");
     else if (WIFSIGNALED(c->wait_status))
         (void)vic_fail(err, VIC_ERR_INTERNAL, 0, "the copy was ended by signal %d",
                        WTERMSIG(c->wait_status));

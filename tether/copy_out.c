@@ -28,6 +28,7 @@ struct out {
     size_t strip;     /* of each name: what disk puts before what is below the top */
     const char *base; /* what stands there in the archive */
     bool skips_top;
+    int waited_ms; /* for leases, in all */
 };
 
 static void out_free(struct out *o)
@@ -93,11 +94,10 @@ static int open_once(const struct out *o, struct archive_entry *e)
 
 /* A lease on a file (fcntl(2), F_SETLEASE) ends when it is opened, but its holder has its time.  An open that waits
  * for that might wait for ever at a FIFO that was put there. */
-static int open_file(const struct out *o, struct archive_entry *e)
+static int open_file(struct out *o, struct archive_entry *e)
 {
     int fd = open_once(o, e);
-    for (int waited_ms = 0; fd == -EAGAIN && waited_ms < LEASE_MAX_MS;
-         waited_ms += LEASE_RETRY_MS) {
+    for (; fd == -EAGAIN && o->waited_ms < LEASE_MAX_MS; o->waited_ms += LEASE_RETRY_MS) {
         (void)poll(NULL, 0, LEASE_RETRY_MS);
         fd = open_once(o, e);
     }

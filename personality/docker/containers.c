@@ -102,40 +102,53 @@ static char *slashed(const cJSON *container)
     return vic_xasprintf("/%s", json_str(container, "name", ""));
 }
 
-/* As `ps` shows it: the name means another image by now, or none, and so the id is what is left. */
-static const char *image_now(const cJSON *container)
+/* As `ps` shows it: where the name means another image by now, or none, the id is what is left. */
+static const char *image_now(const cJSON *container, const cJSON *images)
 {
     const char *name = docker_image_of(container);
     const char *id = json_str(container, "image", "");
-    const cJSON *found;
-    auto_json cJSON *images = json_new_arr();
-    cJSON *image = json_new_obj();
-    json_push(images, image);
-    json_add_str(image, "id", id);
-    const cJSON *refs = json_member(container, "image_refs");
-    json_add(image, "refs", refs ? json_dup(refs) : json_new_arr());
-    return docker_image_find(images, name, &found, NULL) == 0 ? name : id;
+    const cJSON *found = NULL;
+    if (!images)
+        return name;
+    (void)docker_image_find(images, name, &found, NULL);
+    return strcmp(json_str(found, "id", ""), id) == 0 ? name : id;
 }
 
-/* Those that the image or the creator told of, while it runs: none is published. */
-static void add_ports(cJSON *out, const cJSON *said, bool is_running)
+/* "80", "80/udp"; what an image may say besides is not shown. */
+static void add_port(cJSON *ports, const char *exposed)
 {
-    cJSON *ports = json_add_arr(out, "Ports");
-    const cJSON *exposed;
-    cJSON_ArrayForEach(exposed, json_member(json_member(said, "Config"), "ExposedPorts"))
-    {
-        char *end = NULL;
-        long port = exposed->string ? strtol(exposed->string, &end, 10) : 0;
-        if (!is_running || port <= 0 || port > UINT16_MAX)
+    static const char *const types[] = {"tcp", "udp", "sctp"};
+    char *end = NULL;
+    long port = strtol(exposed, &end, 10);
+    const char *type = *end == '\0' ? "tcp" : end + 1;
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+        if (port <= 0 || port > UINT16_MAX || (*end && *end != '/') || strcmp(type, types[i]) != 0)
             continue;
         cJSON *p = json_new_obj();
         json_add_i64(p, "PrivatePort", port);
-        json_add_str(p, "Type", *end == '/' && end[1] ? end + 1 : "tcp");
+        json_add_str(p, "Type", types[i]);
         json_push(ports, p);
     }
 }
 
-cJSON *docker_summary_json(const cJSON *container, int64_t now_ns, bool with_size)
+/* Those that the image or the creator told of, while it has an address: none is published. */
+static void add_ports(cJSON *out, const cJSON *said, const cJSON *container)
+{
+    const char *status = docker_text_state(json_member(container, "state"));
+    bool is_up = strcmp(status, "running") == 0 || strcmp(status, "paused") == 0;
+    bool has_network =
+        json_member(container, "networks") && json_member(container, "networks")->child;
+    cJSON *ports = json_add_arr(out, "Ports");
+    const cJSON *exposed;
+    cJSON_ArrayForEach(exposed, json_member(json_member(said, "Config"), "ExposedPorts"))
+    {
+        if (is_up && has_network && exposed->string)
+            add_port(ports, exposed->string);
+    }
+}
+
+cJSON *docker_summary_json(const cJSON *container, const cJSON *images, int64_t now_ns,
+                           bool with_size)
 {
     const cJSON *state = json_member(container, "state");
     auto_json cJSON *said = docker_create_document(container);
@@ -148,11 +161,11 @@ cJSON *docker_summary_json(const cJSON *container, int64_t now_ns, bool with_siz
     cJSON *out = json_new_obj();
     json_add_str(out, "Id", json_str(container, "id", ""));
     json_push_str(json_add_arr(out, "Names"), name);
-    json_add_str(out, "Image", image_now(container));
+    json_add_str(out, "Image", image_now(container, images));
     json_add_str(out, "ImageID", json_str(container, "image", ""));
     json_add_str(out, "Command", command);
     json_add_i64(out, "Created", seconds(json_str(container, "created_at", "")));
-    add_ports(out, said, docker_state_is_running(state));
+    add_ports(out, said, container);
     if (with_size)
         add_sizes(out, container);
     const cJSON *labels = json_member(json_member(said, "Config"), "Labels");

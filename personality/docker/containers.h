@@ -11,8 +11,10 @@ cJSON *docker_endpoints_json(const cJSON *container, const char *mode);
 /* Notes in each container of the port layer's list what its image holds, for the sizes below. */
 void docker_note_image_sizes(cJSON *containers, const cJSON *images);
 
-/* One row of `ps`; now_ns: the wall clock, passed in so that tests are stable. */
-cJSON *docker_summary_json(const cJSON *container, int64_t now_ns, bool with_size);
+/* One row of `ps`; images: the port layer's list, to see what the container's is called now, or NULL; now_ns: the wall
+ * clock, passed in so that tests are stable. */
+cJSON *docker_summary_json(const cJSON *container, const cJSON *images, int64_t now_ns,
+                           bool with_size);
 /* The whole document of `inspect`. */
 cJSON *docker_inspect_json(const cJSON *container, bool with_size);
 

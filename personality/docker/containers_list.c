@@ -162,6 +162,7 @@ static int summarise(const struct list *l, const cJSON *containers, cJSON *out, 
     int r = find_bound(l, containers, "before", &before, err);
     if (r < 0 || (r = find_bound(l, containers, "since", &since, err)) < 0)
         return r;
+    const cJSON *images = json_member(l->images, "images");
     int64_t now_ns = vic_clock_wall_ns();
     int64_t n = 0;
     const cJSON *c;
@@ -175,7 +176,7 @@ static int summarise(const struct list *l, const cJSON *containers, cJSON *out, 
         }
         if (!is_wanted(l, c))
             continue;
-        json_push(out, docker_summary_json(c, now_ns, l->with_size));
+        json_push(out, docker_summary_json(c, images, now_ns, l->with_size));
         if (l->limit > 0 && ++n >= l->limit)
             break;
     }
@@ -203,12 +204,6 @@ static void on_containers(struct docker_req *r, const struct vic_err *err, const
     list_free(l);
 }
 
-static void ask_containers(struct docker_req *r, struct list *l)
-{
-    docker_intent(r, "GET", l->with_size ? "/v1/containers?size=1" : "/v1/containers", NULL,
-                  on_containers, l);
-}
-
 /* Names that are no image match nothing, as in Docker. */
 static void on_images(struct docker_req *r, const struct vic_err *err, const cJSON *doc, void *arg)
 {
@@ -226,9 +221,9 @@ static void on_images(struct docker_req *r, const struct vic_err *err, const cJS
         if (docker_image_find(json_member(doc, "images"), *names, &image, NULL) == 0)
             json_add_bool(l->ancestors, json_str(image, "id", ""), true);
     }
-    if (l->with_size)
-        l->images = json_dup(doc);
-    ask_containers(r, l);
+    l->images = json_dup(doc);
+    docker_intent(r, "GET", l->with_size ? "/v1/containers?size=1" : "/v1/containers", NULL,
+                  on_containers, l);
 }
 
 static bool is_one_of(const char *value, const char *const *words, size_t n)
@@ -291,9 +286,7 @@ void docker_container_list(struct docker_req *r)
     } else if (l->is_plain) {
         docker_list_cache_reply(r, l->is_all);
         list_free(l);
-    } else if (l->with_size || docker_filters_get(&l->filters, "ancestor")) {
-        docker_intent(r, "GET", "/v1/images", NULL, on_images, l);
     } else {
-        ask_containers(r, l);
+        docker_intent(r, "GET", "/v1/images", NULL, on_images, l);
     }
 }

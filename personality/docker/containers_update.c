@@ -10,46 +10,42 @@
 #include "personality/docker/handlers.h"
 #include "personality/docker/intent.h"
 
-/* What is said now becomes part of what was said before, which is read first: so a container's updates go one after
- * the other, or one would undo another. */
+#define UPDATES_MAX 64 /* of all containers, those that wait among them */
+
+/* What is said now becomes part of what was said before, which is read first: so a container's updates stand in line,
+ * or one would undo another.  The first of an id is under way, with one intent at a time. */
 struct update {
     struct vic_list link;
     struct docker_req *r; /* a reference */
     cJSON *body;          /* owned */
-    char *id;             /* owned; the container's, NULL until it is known */
-    bool is_going;        /* the others with this id wait */
+    char *id;             /* owned; the container's */
 };
 
-static bool is_going(const struct docker *d, const char *id)
+static void on_current(struct docker_req *r, const struct vic_err *err, const cJSON *doc,
+                       void *arg);
+
+/* NULL: there is none. */
+static struct update *first_of(const struct docker *d, const char *id)
 {
     struct update *u;
     list_for_each(u, &d->updates, link)
-        if (u->is_going && vic_str_eq(u->id, id))
-            return true;
-    return false;
+        if (strcmp(u->id, id) == 0)
+            return u;
+    return NULL;
 }
 
-static void on_container(struct docker_req *r, const struct vic_err *err, const cJSON *doc,
-                         void *arg);
-
-static void go_on(struct docker *d, const char *id)
+static void finish(struct update *take_u)
 {
-    struct update *u;
-    list_for_each(u, &d->updates, link) {
-        if (!vic_str_eq(u->id, id))
-            continue;
-        docker_get_container(u->r, id, on_container, u);
-        return;
-    }
-}
-
-static void update_free(struct update *u)
-{
-    vic_list_remove(&u->link);
-    docker_req_unref(u->r);
-    cJSON_Delete(u->body);
-    free(u->id);
-    free(u);
+    struct docker *d = take_u->r->docker;
+    auto_free char *id = TAKE_PTR(take_u->id);
+    vic_list_remove(&take_u->link);
+    d->n_updates--;
+    docker_req_unref(take_u->r);
+    cJSON_Delete(take_u->body);
+    free(take_u);
+    struct update *next = first_of(d, id);
+    if (next)
+        docker_get_container(next->r, id, on_current, next);
 }
 
 static void reply(struct docker_req *r, const struct vic_err *err)
@@ -61,15 +57,6 @@ static void reply(struct docker_req *r, const struct vic_err *err)
     cJSON *out = json_new_obj();
     (void)json_add_arr(out, "Warnings");
     docker_reply_json(r, DOCKER_OK, out);
-}
-
-static void finish(struct update *take_u)
-{
-    struct docker *d = take_u->r->docker;
-    auto_free char *id = TAKE_PTR(take_u->id);
-    update_free(take_u);
-    if (id)
-        go_on(d, id);
 }
 
 static void on_updated(struct docker_req *r, const struct vic_err *err, const cJSON *doc, void *arg)
@@ -109,42 +96,47 @@ static int add_bounds(cJSON *intent, const cJSON *body, const cJSON *container, 
     return 0;
 }
 
-static void on_container(struct docker_req *r, const struct vic_err *err, const cJSON *doc,
-                         void *arg)
+/* doc is what the last update has left. */
+static void on_current(struct docker_req *r, const struct vic_err *err, const cJSON *doc, void *arg)
 {
     struct update *u = arg;
+    struct vic_err mine;
+    auto_json cJSON *intent = json_new_obj();
     if (err) {
         docker_reply_error(r, err);
         finish(u);
-        return;
-    }
-    if (!u->id)
-        u->id = vic_xstrdup(json_str(doc, "id", ""));
-    if (is_going(r->docker, u->id))
-        return;
-    u->is_going = true;
-    struct vic_err mine;
-    auto_json cJSON *intent = json_new_obj();
-    if (add_restart(intent, u->body, doc, &mine) < 0 ||
-        add_bounds(intent, u->body, doc, &mine) < 0) {
+    } else if (add_restart(intent, u->body, doc, &mine) < 0 ||
+               add_bounds(intent, u->body, doc, &mine) < 0) {
         on_updated(r, &mine, NULL, u);
-        return;
-    }
-    if (!intent->child) { /* nothing is asked for */
+    } else if (!intent->child) { /* nothing is asked for */
         on_updated(r, NULL, NULL, u);
-        return;
+    } else {
+        auto_free char *path = docker_intent_path("/v1/containers/%s/update", u->id);
+        docker_intent(r, "POST", path, TAKE_PTR(intent), on_updated, u);
     }
-    auto_free char *path = docker_intent_path("/v1/containers/%s/update", u->id);
-    docker_intent(r, "POST", path, TAKE_PTR(intent), on_updated, u);
 }
 
-static void begin(struct docker_req *r, cJSON *take_body)
+/* Which container it is: where it stands in line. */
+static void on_container(struct docker_req *r, const struct vic_err *err, const cJSON *doc,
+                         void *arg)
 {
+    auto_json cJSON *body = arg;
+    struct docker *d = r->docker;
+    if (err || d->n_updates >= UPDATES_MAX) {
+        if (err)
+            docker_reply_error(r, err);
+        else
+            docker_reply_errorf(r, VIC_ERR_UNAVAILABLE, "more than %d updates at once",
+                                UPDATES_MAX);
+        return;
+    }
     struct update *u = vic_new(struct update);
-    u->r = docker_req_ref(r);
-    u->body = take_body;
-    vic_list_append(&r->docker->updates, &u->link);
-    docker_get_container(r, r->name, on_container, u);
+    *u = (struct update){
+        .r = docker_req_ref(r), .body = TAKE_PTR(body), .id = vic_xstrdup(json_str(doc, "id", ""))};
+    vic_list_append(&d->updates, &u->link);
+    d->n_updates++;
+    if (first_of(d, u->id) == u)
+        docker_get_container(r, u->id, on_current, u);
 }
 
 void docker_container_update(struct docker_req *r)
@@ -158,5 +150,5 @@ void docker_container_update(struct docker_req *r)
         docker_restart_check(body, &err) < 0)
         docker_reply_error(r, &err);
     else
-        begin(r, TAKE_PTR(body));
+        docker_get_container(r, r->name, on_container, TAKE_PTR(body));
 }

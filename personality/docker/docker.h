@@ -25,10 +25,11 @@ struct docker {
     struct docker_list_cache *list; /* owned */
     struct vic_list hijacks;        /* connections taken over from HTTP */
     struct vic_list updates;        /* of containers: those under way, and those behind them */
-    size_t n_body_bytes;            /* of request bodies that are not complete yet */
-    size_t n_answer_bytes;          /* of answers that are not sent yet */
-    unsigned n_pulls;               /* in progress */
-    bool has_failed_pull;           /* since none was in progress */
-    char **fresh;                   /* owned vector: digests that pulls have brought since then */
+    size_t n_updates;
+    size_t n_body_bytes;   /* of request bodies that are not complete yet */
+    size_t n_answer_bytes; /* of answers that are not sent yet */
+    unsigned n_pulls;      /* in progress */
+    bool has_failed_pull;  /* since none was in progress */
+    char **fresh;          /* owned vector: digests that pulls have brought since then */
     size_t n_fresh;
 };

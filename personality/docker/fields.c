@@ -55,7 +55,7 @@ const struct docker_field docker_fields[] = {
     {HOST, "Binds", false, NULL, "null", NEED_VOLUMES},
     {HOST, "ContainerIDFile", true, NULL, "\"\"", NULL},
     {HOST, "LogConfig", true, NULL, "{\"Type\":\"json-file\",\"Config\":{}}", NULL},
-    {HOST, "NetworkMode", true, NULL, "\"default\"", NULL},
+    {HOST, "NetworkMode", true, NULL, "\"bridge\"", NULL},
     {HOST, "PortBindings", false, NULL, "{}", NEED_PORTS},
     {HOST, "RestartPolicy", true, NULL, "{\"Name\":\"no\",\"MaximumRetryCount\":0}", NULL},
     {HOST, "AutoRemove", true, NULL, "false", NULL},

@@ -97,10 +97,15 @@ static void update(struct docker_hijack *j)
     (void)uv_poll_start(&j->poll, want, on_poll); /* fails only for a descriptor that is none */
 }
 
+/* Over TCP nobody knows: what is counted there is what the peer's kernel has not confirmed. */
 static bool is_head_taken(struct docker_hijack *j)
 {
+    int domain = 0;
+    socklen_t len = sizeof(domain);
     int unread = 0;
-    if (j->n_polls < HEAD_POLLS_MAX && ioctl(j->fd, SIOCOUTQ, &unread) == 0 && unread > 0)
+    if (j->n_polls < HEAD_POLLS_MAX &&
+        getsockopt(j->fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX &&
+        ioctl(j->fd, SIOCOUTQ, &unread) == 0 && unread > 0)
         return false;
     j->n_polls = HEAD_POLLS_MAX;
     return true;
@@ -206,7 +211,7 @@ static void on_upgraded(struct docker_req *r, int fd, const void *early, size_t 
     if (!is_head_taken(j))
         (void)uv_timer_start(&j->timer, on_head_poll, HEAD_POLL_MS, 0);
     j->events->on_open(j, j->arg);
-    if (!j->is_dead && early_len > 0)
+    if (!j->is_dead && !j->is_lingering && early_len > 0)
         j->is_paused = !j->events->on_data(early, early_len, j->arg);
     update(j);
 }

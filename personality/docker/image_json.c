@@ -75,7 +75,7 @@ static cJSON *config_json(const cJSON *said, unsigned api)
     cJSON *out = cJSON_IsObject(said) ? json_dup(said) : json_new_obj();
     for (size_t i = 0; i < ARRAY_SIZE(always); i++) {
         bool is_due = !always[i].is_old || api < DOCKER_API(1, 50);
-        if (!is_due || cJSON_HasObjectItem(out, always[i].name))
+        if (!is_due || json_member(out, always[i].name))
             continue;
         if (always[i].type == cJSON_String)
             json_add_str(out, always[i].name, "");

@@ -1,4 +1,4 @@
-/* Lists that need no filter: most of them, asked again and again. */
+/* Lists that need no filter: most of them, asked again and again.  A change of what images are called is one too. */
 #include "personality/docker/list_cache.h"
 
 #include <string.h>
@@ -22,7 +22,9 @@ struct body {
 struct docker_list_cache {
     char fingerprint[FINGERPRINT_MAX]; /* of doc, as the port layer has it; "" is none */
     cJSON *doc;                        /* owned */
-    struct body bodies[2];             /* of those that run, of all */
+    cJSON *images;       /* owned: the port layer's list, no older than doc; NULL: not asked for */
+    unsigned generation; /* of doc */
+    struct body bodies[2]; /* of those that run, of all */
 };
 
 struct docker_list_cache *docker_list_cache_new(void)
@@ -35,7 +37,8 @@ static void forget(struct docker_list_cache *c)
     for (size_t i = 0; i < ARRAY_SIZE(c->bodies); i++)
         free(c->bodies[i].text);
     cJSON_Delete(c->doc);
-    *c = (struct docker_list_cache){0};
+    cJSON_Delete(c->images);
+    *c = (struct docker_list_cache){.generation = c->generation + 1};
 }
 
 void docker_list_cache_free(struct docker_list_cache *c)
@@ -50,6 +53,7 @@ static void render(struct docker_list_cache *c, bool is_all, int64_t now_ns)
 {
     struct body *b = &c->bodies[is_all];
     auto_json cJSON *rows = json_new_arr();
+    const cJSON *images = json_member(c->images, "images");
     int64_t until_ns = INT64_MAX;
     const cJSON *row;
     cJSON_ArrayForEach(row, json_member(c->doc, "containers"))
@@ -57,7 +61,7 @@ static void render(struct docker_list_cache *c, bool is_all, int64_t now_ns)
         const cJSON *state = json_member(row, "state");
         if (!is_all && !docker_state_is_running(state))
             continue;
-        json_push(rows, docker_summary_json(row, now_ns, false));
+        json_push(rows, docker_summary_json(row, images, now_ns, false));
         int64_t changes_ns = docker_text_status_until(state, now_ns);
         until_ns = changes_ns < until_ns ? changes_ns : until_ns;
     }
@@ -69,8 +73,39 @@ static void render(struct docker_list_cache *c, bool is_all, int64_t now_ns)
                        .until_ns = until_ns};
 }
 
+struct naming {
+    unsigned generation; /* for which images are asked */
+    bool is_all;
+};
+
+static void reply(struct docker_req *r, struct docker_list_cache *c, bool is_all);
+
+static void on_images(struct docker_req *r, const struct vic_err *err, const cJSON *doc, void *arg)
+{
+    auto_free struct naming *n = arg;
+    struct docker_list_cache *c = r->docker->list;
+    if (err) {
+        docker_reply_error(r, err);
+        return;
+    }
+    if (!c->images && c->generation == n->generation)
+        c->images = json_dup(doc);
+    reply(r, c, n->is_all);
+}
+
+static void ask_images(struct docker_req *r, const struct docker_list_cache *c, bool is_all)
+{
+    struct naming *n = vic_new(struct naming);
+    *n = (struct naming){c->generation, is_all};
+    docker_intent(r, "GET", "/v1/images", NULL, on_images, n);
+}
+
 static void reply(struct docker_req *r, struct docker_list_cache *c, bool is_all)
 {
+    if (!c->images) {
+        ask_images(r, c, is_all);
+        return;
+    }
     const struct body *b = &c->bodies[is_all];
     int64_t now_ns = vic_clock_wall_ns();
     if (!b->text || now_ns < b->from_ns || now_ns >= b->until_ns)

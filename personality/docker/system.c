@@ -329,14 +329,14 @@ static cJSON *df_images(const cJSON *images, const cJSON *containers, unsigned a
     return out;
 }
 
-static cJSON *df_containers(const cJSON *containers)
+static cJSON *df_containers(const cJSON *containers, const cJSON *images)
 {
     cJSON *out = json_new_arr();
     int64_t now_ns = vic_clock_wall_ns();
     const cJSON *c;
     cJSON_ArrayForEach(c, containers)
     {
-        json_push(out, docker_summary_json(c, now_ns, true));
+        json_push(out, docker_summary_json(c, images, now_ns, true));
     }
     return out;
 }
@@ -358,7 +358,7 @@ static void on_df_containers(struct docker_req *r, const struct vic_err *err, co
     json_add_i64(out, "LayersSize",
                  df->wants[DF_IMAGE] ? json_i64(df->images, "layers_size", 0) : 0);
     json_add(out, "Images", df->wants[DF_IMAGE] ? df_images(images, containers, r->api) : NULL);
-    json_add(out, "Containers", df->wants[DF_CONTAINER] ? df_containers(containers) : NULL);
+    json_add(out, "Containers", df->wants[DF_CONTAINER] ? df_containers(containers, images) : NULL);
     json_add(out, "Volumes", df->wants[DF_VOLUME] ? json_new_arr() : NULL);
     json_add(out, "BuildCache", df->wants[DF_BUILD_CACHE] ? json_new_arr() : NULL);
     docker_reply_json(r, DOCKER_OK, out);

@@ -1,4 +1,4 @@
-/* FNV-1a over what document.c shows of each container, and of what its image is called. */
+/* FNV-1a over what document.c shows of each container, and the number of changes of what images are called. */
 #include "portlayer/execution/fingerprint.h"
 
 #include <string.h>

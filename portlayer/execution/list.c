@@ -73,14 +73,6 @@ static void send_sized(struct pl *pl, struct rpc_stream *st, cJSON *doc, char **
     host_work(pl->loop, size_work, on_sized, l);
 }
 
-static cJSON *row_of(const struct pl_container *c)
-{
-    cJSON *row = pl_container_to_json_row(c);
-    auto_strv char **refs = pl_storage_image_refs(c->x->pl->storage, c->rec.image);
-    json_add_strv(row, "image_refs", refs);
-    return row;
-}
-
 void pl_list_handle(struct rpc_stream *st, void *arg)
 {
     struct pl *pl = arg;
@@ -108,7 +100,7 @@ void pl_list_handle(struct rpc_stream *st, void *arg)
         const struct pl_container *c = container_of(l, struct pl_container, link);
         if (!c->is_visible)
             continue;
-        json_push(rows, row_of(c));
+        json_push(rows, pl_container_to_json_row(c));
         auto_free char *path = with_size ? pl_container_path(c, "disk.qcow2") : NULL;
         if (path)
             paths = vic_strv_append(paths, path);

@@ -22,9 +22,9 @@ struct attach {
     struct pl_container *c; /* a reference */
     struct rpc_stream *stream;
     bool wants_stdin, wants_stdout, wants_stderr, wants_logs, wants_stream;
-    bool is_run_over; /* the file is complete: end behind it */
+    bool is_run_over; /* the run that is waited for is: end behind it */
     bool is_past;     /* output is of a run that was over before */
-    bool has_next;    /* ... and the next one has begun meanwhile */
+    unsigned next;    /* ... and this one has begun meanwhile; 0: none */
     bool is_closed;
     struct pl_output *output; /* NULL until a run begins */
     uint64_t budget_offset;
@@ -85,10 +85,10 @@ static bool wants(const struct attach *a, enum vic_record_type type)
            (type == VIC_RECORD_STDERR && a->wants_stderr);
 }
 
-static void open_output(struct attach *a, uint64_t offset)
+static void open_output(struct attach *a, unsigned run, uint64_t offset)
 {
     struct vic_err err = {0};
-    auto_free char *path = pl_container_output_path(a->c, a->c->rec.run);
+    auto_free char *path = pl_container_output_path(a->c, run);
     if (pl_output_open(path, offset, &a->output, &err) < 0) {
         vic_log(VIC_WARN, "attach", a->c->rec.id, "%s", err.message);
         finish(a);
@@ -100,9 +100,12 @@ static void turn_to_next(struct attach *a)
 {
     a->is_past = false;
     pl_output_close(TAKE_PTR(a->output));
-    if (a->has_next)
-        open_output(a, 0);
-    pump(a);
+    if (a->next > 0)
+        open_output(a, a->next, 0);
+    if (a->output)
+        pump(a);
+    else if (a->is_run_over)
+        finish(a);
 }
 
 static void pump(struct attach *a)
@@ -143,9 +146,10 @@ void pl_attach_run_begins(struct pl_container *c)
     struct attach *a;
     struct attach *next;
     list_for_each_safe(a, next, &c->attaches, link) {
-        a->has_next = a->is_past;
-        if (!a->output)
-            open_output(a, 0);
+        if (a->is_past && a->next == 0)
+            a->next = c->rec.run;
+        else if (!a->output)
+            open_output(a, c->rec.run, 0);
     }
 }
 
@@ -163,8 +167,12 @@ uint64_t pl_attach_held(const struct pl_container *c)
     uint64_t held = UINT64_MAX;
     const struct attach *a;
     list_for_each(a, &c->attaches, link) {
-        if (a->output && pl_output_offset(a->output) < held)
-            held = pl_output_offset(a->output);
+        uint64_t offset = UINT64_MAX;
+        if (a->is_past)
+            offset = a->next == c->rec.run ? 0 : UINT64_MAX;
+        else if (a->output)
+            offset = pl_output_offset(a->output);
+        held = offset < held ? offset : held;
     }
     return held;
 }
@@ -337,16 +345,25 @@ static int check(const struct pl_container *c, const struct attach *a, struct vi
     return 0;
 }
 
+/* The newest run that has said something; a start that failed early has no file. */
+static bool open_past(struct attach *a)
+{
+    for (unsigned run = a->c->rec.run; run > 0 && run >= a->c->first_run && !a->output; run--) {
+        auto_free char *path = pl_container_output_path(a->c, run);
+        (void)pl_output_open(path, 0, &a->output, NULL);
+    }
+    return a->output != NULL;
+}
+
 static void begin(struct attach *a)
 {
     struct pl_container *c = a->c;
     bool has_vm = pl_state_has_vm(c->rec.state);
     if (has_vm && c->watch) {
         /* "From now on": the first record not seen yet. */
-        open_output(a, a->wants_logs ? 0 : pl_watch_offset(c->watch));
-    } else if (!has_vm && c->rec.run > 0 && a->wants_logs) {
+        open_output(a, c->rec.run, a->wants_logs ? 0 : pl_watch_offset(c->watch));
+    } else if (!has_vm && a->wants_logs && open_past(a)) {
         a->is_past = true;
-        open_output(a, 0);
     } else if (!a->wants_stream) {
         finish(a);
     }

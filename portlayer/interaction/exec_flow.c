@@ -5,10 +5,10 @@
  * client's as the process takes its stdin.  Without a client the output is read and dropped.
  */
 #include <stdio.h>
-#include <string.h>
 
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
+#include "lib/base/str.h"
 #include "portlayer/interaction/exec.h"
 #include "portlayer/interaction/send.h"
 
@@ -280,8 +280,8 @@ static void on_client_close(struct rpc_stream *st, const struct vic_err *err, vo
 /* As Docker's: also a working directory that is not there is "not found". */
 static int code_of_refusal(const struct vic_err *err)
 {
-    bool is_missing =
-        err->kind == VIC_ERR_NOT_FOUND || strstr(err->message, "no such file or directory");
+    bool is_missing = err->kind == VIC_ERR_NOT_FOUND ||
+                      vic_str_ends_with(err->message, ": no such file or directory");
     return is_missing ? CODE_NOT_FOUND : CODE_NOT_STARTED;
 }
 

@@ -178,11 +178,6 @@ void pl_storage_keep_layers(struct pl_storage *s)
     s->keeps_layers = true;
 }
 
-char **pl_storage_image_refs(const struct pl_storage *s, const char *image_id)
-{
-    return pl_index_refs(&s->index, image_id);
-}
-
 uint64_t pl_storage_revision(const struct pl_storage *s)
 {
     return s->revision;

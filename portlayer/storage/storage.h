@@ -30,8 +30,6 @@ void pl_storage_release(struct pl_storage *s, const char *container_id);
 /* From now on no layer is removed: there is a disk of which nobody knows what it stands on. */
 void pl_storage_keep_layers(struct pl_storage *s);
 
-/* What the image is called now: the caller's vector; NULL when it has no name, or is not there. */
-char **pl_storage_image_refs(const struct pl_storage *s, const char *image_id);
 /* Another number after each change of what images are called. */
 uint64_t pl_storage_revision(const struct pl_storage *s);
 

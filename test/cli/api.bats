@@ -280,8 +280,10 @@ END
         run -0 create '{"Image":"busybox"}' "?platform=$platform"
         answers 201 '"Id"'
     done
-    for platform in arm64 linux/arm64 windows windows/amd64 linux/amd64/v1/x; do
+    for platform in arm64 linux/arm64 windows windows/amd64; do
         run -0 create '{"Image":"busybox"}' "?platform=$platform"
         answers 404 'does not provide the specified platform'
     done
+    run -0 create '{"Image":"busybox"}' "?platform=linux/amd64/v1/x"
+    answers 400 'expected os/architecture[/variant]'
 }

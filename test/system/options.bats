@@ -79,18 +79,26 @@ teardown() { remove_all opt-; }
     run -127 dk run --rm --init busybox no-such-command
 }
 
+# BODY...: updates of opt-at-once at the same moment
+update_at_once() { timeout 90 python3 "$BATS_TEST_DIRNAME/at_once.py" "${VIC_HOST#unix://}" /v1.50/containers/opt-at-once/update "$@"; }
+
 @test "what is updated at once is all kept" {
-    local i a b c
-    dk create --name opt-at-once busybox true
+    local i many=()
+    dk run -d --name opt-at-once --label "long=$(head -c 30000 /dev/zero | tr '\0' x)" busybox sleep 1000
     for i in 1 2 3 4 5 6 7 8; do
-        dk update -m $((64 + i))m opt-at-once & a=$!
-        dk update --pids-limit $((40 + i)) opt-at-once & b=$!
-        dk update --restart "on-failure:$i" opt-at-once & c=$!
-        wait "$a" && wait "$b" && wait "$c"
-        equal "$((64 + i << 20)) $((40 + i)) $i" "$(dk inspect -f \
-            '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}} {{.HostConfig.RestartPolicy.MaximumRetryCount}}' opt-at-once)"
+        equal "200 200 200 200 200 200" "$(update_at_once '{}' "{\"Memory\":$((64 + i << 20)),\"MemorySwap\":-1}" '{}' \
+            "{\"PidsLimit\":$((40 + i))}" "{\"CpuPeriod\":100000,\"CpuQuota\":$((40000 + i))}" '{}')"
+        equal "$((64 + i << 20)) $((40 + i)) $((40000 + i))" "$(dk inspect -f \
+            '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}} {{.HostConfig.CpuQuota}}' opt-at-once)"
+        equal "$((64 + i << 20)) $((40 + i)) $((40000 + i))" \
+            "$(dk exec opt-at-once sh -c 'cd /sys/fs/cgroup; cat memory.max pids.max; cut -d " " -f1 cpu.max' | xargs)"
     done
-    dk rm opt-at-once
+    for i in $(seq 100); do many+=("{\"PidsLimit\":$i}"); done
+    run -0 update_at_once "${many[@]}"
+    [ "$(tr ' ' '\n' <<<"$output" | sort -u | xargs)" = "200 503" ] # so many that some are refused
+    dk rm -f opt-at-once
+    run -0 update_at_once '{}' '{"PidsLimit":1}'
+    equal "404 404" "$output"
 }
 
 @test "memory, processors and processes are bounded, and running out of memory is told" {

@@ -204,6 +204,20 @@ said() { [ "$(dk logs "$1" | xargs)" = "$2" ]; } # NAME WORDS
     equal "run 1 run 2 200" "$(tr -cd 'a-z0-9 \n' <"$BATS_TEST_TMPDIR/both" | xargs)"
 }
 
+@test "who reads the past slowly has all of it, and its end when the container is removed" {
+    dk run --name run-slow busybox sh -c 'head -c 5000000 /dev/zero | tr "\0" x' >/dev/null
+    mkfifo "$BATS_TEST_TMPDIR/slow"
+    api POST "/v1.50/containers/run-slow/attach?stdout=1&logs=1&stream=1" -N >"$BATS_TEST_TMPDIR/slow" 3>&- &
+    client=$!
+    exec {reader}<"$BATS_TEST_TMPDIR/slow"
+    head -c 1000 <&"$reader" >/dev/null # it is on its way, and goes no further
+    dk rm run-slow
+    run -0 bash -c "tr -dc x | wc -c" <&"$reader"
+    [ "$output" -gt 4990000 ]
+    exec {reader}<&-
+    wait "$client"
+}
+
 @test "output is complete to the last byte" {
     for size in 0 65 10000000; do # more of them in kill.bats, and in test/soak/output
         dk run --name "run-bytes-$size" busybox sh -c "head -c $size /dev/urandom | tee /copy; exec 1>&-; :" >"$BATS_TEST_TMPDIR/bytes"

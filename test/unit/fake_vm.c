@@ -491,12 +491,6 @@ void pl_storage_release(struct pl_storage *s, const char *container_id)
     (void)s, (void)container_id;
 }
 
-char **pl_storage_image_refs(const struct pl_storage *s, const char *image_id)
-{
-    (void)s, (void)image_id;
-    return NULL;
-}
-
 uint64_t pl_storage_revision(const struct pl_storage *s)
 {
     (void)s;

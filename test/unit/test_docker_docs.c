@@ -64,8 +64,33 @@ static void test_container_documents(void **state)
     assert_int_equal(vic_clock_parse_rfc3339("2026-11-23T10:00:00Z", &now), 0);
     assert_golden(docker_inspect_json(running, false), "inspect-running");
     assert_golden(docker_inspect_json(exited, true), "inspect-exited");
-    assert_golden(docker_summary_json(running, now, false), "summary-running");
-    assert_golden(docker_summary_json(exited, now, true), "summary-exited");
+    assert_golden(docker_summary_json(running, NULL, now, false), "summary-running");
+    assert_golden(docker_summary_json(exited, NULL, now, true), "summary-exited");
+}
+
+static void test_a_list_shows_the_name_only_while_it_means_the_image(void **state)
+{
+    (void)state;
+    static const char *const id =
+        "sha256:1111111111111111111111111111111111111111111111111111111111111111";
+    static const struct {
+        const char *owner, *ref, *shown;
+    } rows[] = {
+        {"1", "docker.io/library/busybox:latest", "busybox"},
+        {"2", "docker.io/library/busybox:latest", NULL},
+        {"1", "docker.io/library/other:latest", NULL},
+    };
+    auto_json cJSON *container = load("in-running");
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        auto_free char *owner = vic_xstrdup(id);
+        for (char *c = strchr(owner, ':') + 1; *c; c++)
+            *c = rows[i].owner[0];
+        auto_free char *text =
+            vic_xasprintf("[{\"id\":\"%s\",\"refs\":[\"%s\"]}]", owner, rows[i].ref);
+        auto_json cJSON *images = cJSON_Parse(text);
+        auto_json cJSON *row = docker_summary_json(container, images, 0, false);
+        assert_string_equal(json_str(row, "Image", ""), rows[i].shown ? rows[i].shown : id);
+    }
 }
 
 static void test_what_restarts_runs_for_docker(void **state)
@@ -133,11 +158,11 @@ static void test_documents_of_nothing(void **state)
 {
     (void)state;
     static const char *const rows[] = {"{}", "{\"state\":1,\"networks\":{},\"annotations\":[]}",
-                                       "{\"refs\":[1,{}],\"config\":[],\"id\":5,\"image_refs\":7}"};
+                                       "{\"refs\":[1,{}],\"config\":[],\"id\":5}"};
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         auto_json cJSON *in = cJSON_Parse(rows[i]);
         cJSON_Delete(docker_inspect_json(in, true));
-        cJSON_Delete(docker_summary_json(in, 0, true));
+        cJSON_Delete(docker_summary_json(in, in, 0, true));
         cJSON_Delete(docker_image_inspect_json(in, DOCKER_API(1, 41)));
         cJSON_Delete(docker_image_summary_json(in, in, DOCKER_API(1, 41)));
         cJSON_Delete(docker_image_history_json(in, DOCKER_API(1, 41)));
@@ -435,6 +460,7 @@ int main(void)
         cmocka_unit_test(test_ps_of_the_dead_and_the_old),
         cmocka_unit_test(test_ps_refuses_by_name),
         cmocka_unit_test(test_container_documents),
+        cmocka_unit_test(test_a_list_shows_the_name_only_while_it_means_the_image),
         cmocka_unit_test(test_what_restarts_runs_for_docker),
         cmocka_unit_test(test_documents_of_nothing),
         cmocka_unit_test(test_image_documents),
