@@ -8,7 +8,8 @@
 #include "lib/base/alloc.h"
 #include "lib/base/cleanup.h"
 
-#define READ_CHUNK 65536
+#define READ_CHUNK                                                                                 \
+    (256u << 10) /* as much as a socket may hold: each turn of the loop has its cost */
 #define WRITE_CHUNK 65536
 
 struct host_rpc_conn {
@@ -26,7 +27,6 @@ struct host_rpc_conn {
     int depth; /* inside the session */
     unsigned n_open;
     struct vic_err why;
-    uint8_t in[READ_CHUNK];
 };
 
 static void flush(struct host_rpc_conn *c);
@@ -141,9 +141,11 @@ static void schedule(struct host_rpc_conn *c)
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
-    struct host_rpc_conn *c = handle->data;
+    static char
+        in[READ_CHUNK]; /* of all connections: what is read is dealt with before the next read */
+    (void)handle;
     (void)suggested;
-    *buf = uv_buf_init((char *)c->in, sizeof(c->in));
+    *buf = uv_buf_init(in, sizeof(in));
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)

@@ -96,7 +96,8 @@ static void on_bytes(struct host_rpc_conn *conn, const uint8_t *data, size_t len
     size_t used = rpc_sync_host_feed(&p->sync, data, len, &is_done);
     if (!is_done)
         return;
-    struct rpc_session *session = rpc_session_new_client(&host_rpc_conn_session_events, conn);
+    struct rpc_session *session =
+        rpc_session_new_client(RPC_GUEST_WINDOW, &host_rpc_conn_session_events, conn);
     host_rpc_conn_set_session(conn, session);
     struct vic_err err;
     if (used < len && rpc_session_feed(session, data + used, len - used, &err) < 0) {

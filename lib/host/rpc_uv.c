@@ -149,8 +149,9 @@ static struct rpc_session *session_of(struct host_rpc_client *c)
 {
     if (!c->conn) {
         c->conn = host_rpc_conn_new(c->loop, &client_events, c);
-        host_rpc_conn_set_session(c->conn,
-                                  rpc_session_new_client(&host_rpc_conn_session_events, c->conn));
+        host_rpc_conn_set_session(
+            c->conn,
+            rpc_session_new_client(RPC_STREAM_WINDOW, &host_rpc_conn_session_events, c->conn));
         struct connecting *t = vic_new(struct connecting);
         t->client = c;
         t->conn = c->conn;

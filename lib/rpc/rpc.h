@@ -24,10 +24,10 @@
 #include "lib/json/json.h"
 
 #define RPC_JSON_MAX (16u << 20) /* a list of 10,000 containers fits; a hostile peer stops here */
-/* Bytes a peer may send on a stream before we consume: a client's request ... */
+/* Bytes a peer may send on a stream before we consume ... */
 #define RPC_STREAM_WINDOW (512u << 10)
-/* ... and a server's answer, which an emulated guest would often stand still for otherwise. */
-#define RPC_ANSWER_WINDOW (1u << 20)
+/* ... and a guest: one that is emulated shares processors with whoever gives the window back, and would stand still. */
+#define RPC_GUEST_WINDOW (2u << 20)
 #define RPC_FRAME_MAX (256u << 10)  /* of a server's body in one frame ... */
 #define RPC_FRAME_MIN (16u << 10)   /* ... and of a client's, as HTTP/2 has it */
 #define RPC_FRAME_HEAD 9u           /* bytes */
@@ -73,7 +73,8 @@ struct rpc_route {
 struct rpc_session *rpc_session_new_server(const struct rpc_route *routes, size_t n_routes,
                                            void *arg, const struct rpc_session_events *events,
                                            void *events_arg);
-struct rpc_session *rpc_session_new_client(const struct rpc_session_events *events,
+/* window: of the peer's answers, RPC_STREAM_WINDOW or RPC_GUEST_WINDOW. */
+struct rpc_session *rpc_session_new_client(size_t window, const struct rpc_session_events *events,
                                            void *events_arg);
 
 /* Every open stream first gets its on_close (or done) with UNAVAILABLE.  NULL is allowed. */

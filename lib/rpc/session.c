@@ -196,11 +196,10 @@ static nghttp2_option *make_options(void)
 
 /* Not SETTINGS_NO_RFC7540_PRIORITIES: with it nghttp2 sends one stream after the other, the older first, and an
  * answer waits for as long as a large stream has something to send.  Without it they take turns. */
-static void submit_settings(struct rpc_session *s)
+static void submit_settings(struct rpc_session *s, size_t window)
 {
     const nghttp2_settings_entry settings[] = {
-        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE,
-         s->is_server ? RPC_STREAM_WINDOW : RPC_ANSWER_WINDOW},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)window},
         {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, s->is_server ? RPC_FRAME_MIN : RPC_FRAME_MAX},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, RPC_HEADER_BYTES_MAX},
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, s->is_server ? RPC_STREAMS_MAX : 0},
@@ -213,8 +212,8 @@ static void submit_settings(struct rpc_session *s)
         s);
 }
 
-static struct rpc_session *session_new(bool is_server, const struct rpc_session_events *events,
-                                       void *events_arg)
+static struct rpc_session *session_new(bool is_server, size_t window,
+                                       const struct rpc_session_events *events, void *events_arg)
 {
     struct rpc_session *s = vic_new(struct rpc_session);
     s->is_server = is_server;
@@ -229,7 +228,7 @@ static struct rpc_session *session_new(bool is_server, const struct rpc_session_
     (void)need(r, s);
     nghttp2_option_del(o);
     nghttp2_session_callbacks_del(cb);
-    submit_settings(s);
+    submit_settings(s, window);
     return s;
 }
 
@@ -237,17 +236,17 @@ struct rpc_session *rpc_session_new_server(const struct rpc_route *routes, size_
                                            void *arg, const struct rpc_session_events *events,
                                            void *events_arg)
 {
-    struct rpc_session *s = session_new(true, events, events_arg);
+    struct rpc_session *s = session_new(true, RPC_STREAM_WINDOW, events, events_arg);
     s->routes = routes;
     s->n_routes = n_routes;
     s->handler_arg = arg;
     return s;
 }
 
-struct rpc_session *rpc_session_new_client(const struct rpc_session_events *events,
+struct rpc_session *rpc_session_new_client(size_t window, const struct rpc_session_events *events,
                                            void *events_arg)
 {
-    return session_new(false, events, events_arg);
+    return session_new(false, window, events, events_arg);
 }
 
 /* From here on nothing starts; what is open hears why. */

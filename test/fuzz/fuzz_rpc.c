@@ -77,7 +77,7 @@ static void on_answer(const struct vic_err *err, const cJSON *doc, void *arg)
 
 static struct rpc_session *new_client(void)
 {
-    struct rpc_session *s = rpc_session_new_client(NULL, NULL);
+    struct rpc_session *s = rpc_session_new_client(RPC_STREAM_WINDOW, NULL, NULL);
     struct rpc_stream *st = NULL;
     for (int i = 0; i < 4; i++) {
         (void)rpc_call(s, "GET", "/v1/echo/x", NULL, on_answer, NULL, NULL, NULL);

@@ -63,7 +63,7 @@ int tether_drive_open(struct tether_drive *d, int fd, struct vic_err *err)
             size_t used = rpc_sync_host_feed(&sync, data, (size_t)n, &is_done);
             if (!is_done)
                 continue;
-            d->session = rpc_session_new_client(&no_session_events, NULL);
+            d->session = rpc_session_new_client(RPC_GUEST_WINDOW, &no_session_events, NULL);
             return used < (size_t)n
                        ? rpc_session_feed(d->session, data + used, (size_t)n - used, err)
                        : 0;

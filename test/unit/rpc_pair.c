@@ -170,7 +170,7 @@ int pair_set_up(void **state)
 {
     (void)state;
     memset(&t, 0, sizeof(t));
-    t.client = rpc_session_new_client(&session_events, NULL);
+    t.client = rpc_session_new_client(RPC_STREAM_WINDOW, &session_events, NULL);
     t.server = rpc_session_new_server(pair_routes, pair_n_routes, NULL, NULL, NULL);
     return 0;
 }

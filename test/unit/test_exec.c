@@ -119,7 +119,7 @@ static void guest_says(enum vic_record_type type, const char *text)
 
 static void guest_comes(void)
 {
-    guest.session = rpc_session_new_client(NULL, NULL);
+    guest.session = rpc_session_new_client(RPC_GUEST_WINDOW, NULL, NULL);
     guest.peer = rpc_session_new_server(guest_routes, ARRAY_SIZE(guest_routes), NULL, NULL, NULL);
 }
 
@@ -211,7 +211,7 @@ static int set_up(void **state)
     c->rec.spec.user = vic_xstrdup("app");
     vic_list_init(&c->execs);
     assert_int_equal(pl_index_add(&x, c, NULL), 0);
-    user = rpc_session_new_client(NULL, NULL);
+    user = rpc_session_new_client(RPC_STREAM_WINDOW, NULL, NULL);
     server = rpc_session_new_server(pl_execution_routes, pl_execution_n_routes, &pl, NULL, NULL);
     guest_comes();
     return 0;
@@ -519,7 +519,7 @@ static void test_a_client_that_stalls_stops_the_guest(void **state)
         run();
     } while (rpc_stream_queued(guest.output) == 0);
     /* The client's window, our queue and the guest's window, each with one record that goes over. */
-    assert_true(n * 60000 <= 2 * RPC_ANSWER_WINDOW + RPC_HIGH_WATER + 3 * 65536);
+    assert_true(n * 60000 <= RPC_STREAM_WINDOW + RPC_HIGH_WATER + RPC_GUEST_WINDOW + 3 * 65536);
     guest_says(VIC_RECORD_EXIT, "{\"exit_code\":0}");
     rpc_stream_end(guest.output);
     run();

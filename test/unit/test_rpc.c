@@ -311,12 +311,12 @@ static void a_stalled_client_bounds_the_server(void **state)
         written += sizeof(chunk);
         pair_run();
     }
-    assert_int_equal(seen.data.len, RPC_ANSWER_WINDOW);
-    assert_true(written <= RPC_ANSWER_WINDOW + RPC_HIGH_WATER + sizeof(chunk));
+    assert_int_equal(seen.data.len, RPC_STREAM_WINDOW);
+    assert_true(written <= RPC_STREAM_WINDOW + RPC_HIGH_WATER + sizeof(chunk));
     rpc_stream_consume(seen.st, SIZE_MAX); /* more than was given is not given back */
     pair_run();
     assert_int_equal(seen.data.len,
-                     written < 2 * RPC_ANSWER_WINDOW ? written : 2 * RPC_ANSWER_WINDOW);
+                     written < 2 * RPC_STREAM_WINDOW ? written : 2 * RPC_STREAM_WINDOW);
     vic_buf_release(&seen.data);
     rpc_stream_cancel(seen.st);
     pair_run();
@@ -426,13 +426,13 @@ static void what_is_offered_may_be_given_up(void **state)
 {
     (void)state;
     struct seen seen;
-    const size_t len = RPC_ANSWER_WINDOW + 200000;
+    const size_t len = RPC_STREAM_WINDOW + 200000;
     auto_free uint8_t *memory = make_pattern(len);
     pair_open("/v1/pipe", &seen);
     seen.keep_window = true;
     rpc_stream_offer(t.at_server.st, memory + RPC_FRAME_HEAD, len);
     pair_run();
-    assert_pattern(&seen.data, RPC_ANSWER_WINDOW); /* the rest waits where it is */
+    assert_pattern(&seen.data, RPC_STREAM_WINDOW); /* the rest waits where it is */
     assert_int_equal(t.at_server.drains, 0);
     rpc_stream_cancel(t.at_server.st);
     pair_run();

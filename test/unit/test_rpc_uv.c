@@ -355,12 +355,12 @@ static void a_stalled_client_stops_the_server(void **state)
     struct rpc_stream *st = NULL;
     assert_int_equal(host_rpc_open(t.client, "GET", "/v1/flood", &events, NULL, &st, NULL), 0);
     rpc_stream_end(st);
-    while (t.received < RPC_ANSWER_WINDOW)
+    while (t.received < RPC_STREAM_WINDOW)
         (void)uv_run(&t.loop, UV_RUN_ONCE);
     call("/v1/hello"); /* others go on meanwhile */
     await(&t.answers, 1);
-    assert_int_equal(t.received, RPC_ANSWER_WINDOW);
-    assert_true(t.written <= RPC_ANSWER_WINDOW + RPC_HIGH_WATER + 32768);
+    assert_int_equal(t.received, RPC_STREAM_WINDOW);
+    assert_true(t.written <= RPC_STREAM_WINDOW + RPC_HIGH_WATER + 32768);
     is_stalled = false;
     rpc_stream_consume(st, stalled_bytes);
     await(&t.closes, 1);

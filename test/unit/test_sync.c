@@ -155,7 +155,7 @@ static void a_lost_session_is_begun_again(void **state)
     (void)state;
     auto_buf struct vic_buf lost = {0};
     rpc_sync_guest_lost(&lost);
-    struct rpc_session *s = rpc_session_new_client(NULL, NULL);
+    struct rpc_session *s = rpc_session_new_client(RPC_STREAM_WINDOW, NULL, NULL);
     uint8_t out[4096];
     while (rpc_session_pull(s, out, sizeof(out)) > 0)
         ;
