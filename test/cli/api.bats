@@ -234,6 +234,17 @@ END
     answers 200 '{"Deleted":"sha256:1111'
 }
 
+@test "null is no filter, older clients find what they know, and a bad flag is refused" {
+    run -0 api GET '/v1.50/containers/json?filters=null'
+    answers 200 '['
+    run -0 api GET '/v1.43/images/json'
+    answers 200 '"VirtualSize":'
+    run -0 api GET '/v1.44/images/json'
+    [[ $output != *VirtualSize* ]]
+    run -0 api GET '/v1.50/networks/none?verbose=perhaps'
+    answers 400 'invalid value for verbose'
+}
+
 @test "a paused container is told apart, in Docker's words" {
     own_vch
     run -0 create '{"Image":"busybox","Cmd":["sleep","1"]}' '?name=cold'

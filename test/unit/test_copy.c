@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -339,40 +340,109 @@ static void test_an_export_names_what_is_below(void **state)
     assert_string_equal(names, " sub/ sub/.x");
 }
 
-/* The copy stands before a full ring with its first file, and has read the names of all. */
+/* An export of /d by a process of its own, which stands before a full ring with its first large file, and has read
+ * the names of all beside it. */
+static pid_t export_begin(const struct tree *t, struct drain *d)
+{
+    auto_free char *full = at(t, "/d");
+    auto_free char *tar = at(t, "/out.tar");
+    drain_make(d, tar);
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)close(d->emptied[1]);
+        _exit(copy_ring_open(&d->in, d->memory, d->filled[1], d->emptied[0], NULL) < 0 ||
+              copy_export(full, &d->in, NULL) < 0);
+    }
+    (void)close(d->filled[1]);
+    assert_true(drain_slot(d));
+    return pid;
+}
+
+/* The names in it. */
+static char *export_end(const struct tree *t, struct drain *d, pid_t pid)
+{
+    int status;
+    auto_free char *tar = at(t, "/out.tar");
+    while (drain_slot(d))
+        ;
+    drain_close(d);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    return names_in(tar);
+}
+
+static void make_large(const struct tree *t, const char *path)
+{
+    auto_free char *data = vic_xalloc(LARGE + 1);
+    memset(data, 'x', LARGE);
+    make_file(t, path, data);
+}
+
 static void test_what_vanishes_meanwhile_is_left_out(void **state)
 {
     const struct tree *t = *state;
     static const char *const names[] = {"/d/a", "/d/b", "/d/c"};
-    auto_free char *data = vic_xalloc(LARGE + 1);
-    memset(data, 'x', LARGE);
+    struct drain d;
     make_dir(t, "/d");
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-        make_file(t, names[i], data);
-    auto_free char *full = at(t, "/d");
-    auto_free char *tar = at(t, "/out.tar");
-    struct drain d;
-    drain_make(&d, tar);
-    pid_t pid = fork();
-    if (pid == 0) {
-        (void)close(d.emptied[1]);
-        _exit(copy_ring_open(&d.in, d.memory, d.filled[1], d.emptied[0], NULL) < 0 ||
-              copy_export(full, &d.in, NULL) < 0);
-    }
-    (void)close(d.filled[1]);
-    assert_true(drain_slot(&d));
+        make_large(t, names[i]);
+    pid_t pid = export_begin(t, &d);
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         auto_free char *file = at(t, names[i]);
         assert_int_equal(unlink(file), 0);
     }
-    while (drain_slot(&d))
-        ;
-    drain_close(&d);
+    auto_free char *packed = export_end(t, &d, pid);
+    assert_int_equal(strlen(packed), strlen(" a"));
+}
+
+/* Directories are entered only after the files beside them. */
+static void test_directories_that_vanish_or_become_files_are_left_out(void **state)
+{
+    const struct tree *t = *state;
+    struct drain d;
+    make_dir(t, "/d");
+    make_dir(t, "/d/gone");
+    make_file(t, "/d/gone/x", "1");
+    make_dir(t, "/d/file");
+    make_large(t, "/d/a");
+    pid_t pid = export_begin(t, &d);
+    auto_free char *gone = at(t, "/d/gone");
+    auto_free char *file = at(t, "/d/file");
+    assert_int_equal(vic_file_remove_tree(gone, NULL), 0);
+    assert_int_equal(rmdir(file), 0);
+    make_file(t, "/d/file", "2");
+    auto_free char *packed = export_end(t, &d, pid);
+    assert_non_null(strstr(packed, " a"));
+    assert_null(strstr(packed, "gone/x"));
+}
+
+/* Who holds it is told by a signal, here the one that ends it. */
+static void test_a_leased_file_is_waited_for(void **state)
+{
+    const struct tree *t = *state;
+    auto_free char *path = at(t, "/d/f");
+    int ready[2];
+    char sign;
+    make_dir(t, "/d");
+    make_file(t, "/d/f", "1");
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        if (fcntl(fd, F_SETLEASE, F_WRLCK) < 0 || write(ready[1], "", 1) != 1)
+            _exit(1);
+        for (;;)
+            (void)pause();
+    }
+    (void)close(ready[1]);
+    assert_int_equal(read(ready[0], &sign, 1), 1);
+    auto_free char *packed = packed_names(t, "/d");
+    assert_string_equal(packed, " d/ d/f");
     int status;
     assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_int_equal(status, 0);
-    auto_free char *packed = names_in(tar);
-    assert_int_equal(strlen(packed), strlen(" a"));
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGIO);
+    (void)close(ready[0]);
 }
 
 /* Past several slots, and below a path that is longer than the kernel takes. */
@@ -619,6 +689,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_an_export_names_what_is_below, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_vanishes_meanwhile_is_left_out, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_directories_that_vanish_or_become_files_are_left_out,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_leased_file_is_waited_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_deep_file_comes_out_as_it_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_ring_with_a_wrong_length_is_refused, set_up,
                                         tear_down),
