@@ -89,19 +89,30 @@ static int make_way(const struct in *i, const char *name, bool is_dir, struct vi
     return vic_file_remove_tree(name, err);
 }
 
-static int copy_data(const struct in *i, const char *name, struct vic_err *err)
+static int write_block(const struct in *i, const char *name, const void *data, size_t len,
+                       la_int64_t offset, struct vic_err *err)
 {
+    return archive_write_data_block(i->disk, data, len, offset) < ARCHIVE_OK
+               ? fail_disk(i, name, err)
+               : 0;
+}
+
+/* size bytes, of which the last may be a hole. */
+static int copy_data(const struct in *i, const char *name, la_int64_t size, struct vic_err *err)
+{
+    la_int64_t end = 0;
     for (;;) {
         const void *data;
         size_t len;
         la_int64_t offset;
         int r = archive_read_data_block(i->tar, &data, &len, &offset);
         if (r == ARCHIVE_EOF)
-            return 0;
+            return end < size ? write_block(i, name, "", 1, size - 1, err) : 0;
         if (r != ARCHIVE_OK)
             return fail_tar(i, err);
-        if (archive_write_data_block(i->disk, data, len, offset) < ARCHIVE_OK)
-            return fail_disk(i, name, err);
+        if ((r = write_block(i, name, data, len, offset, err)) < 0)
+            return r;
+        end = offset + (la_int64_t)len;
     }
 }
 
@@ -118,9 +129,13 @@ static int unpack(const struct in *i, struct archive_entry *e, struct vic_err *e
         archive_entry_set_uid(e, i->options->uid);
         archive_entry_set_gid(e, i->options->gid);
     }
+    la_int64_t size = archive_entry_size(e);
+    if (!archive_entry_hardlink(e))
+        archive_entry_unset_size(
+            e); /* libarchive would give it to a file whose bytes did not come */
     if (archive_write_header(i->disk, e) < ARCHIVE_WARN)
         return fail_disk(i, name, err);
-    if (archive_entry_size(e) > 0 && (r = copy_data(i, name, err)) < 0)
+    if (size > 0 && (r = copy_data(i, name, size, err)) < 0)
         return r;
     return archive_write_finish_entry(i->disk) < ARCHIVE_WARN ? fail_disk(i, name, err) : 0;
 }

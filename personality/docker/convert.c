@@ -621,7 +621,8 @@ static cJSON *new_spec(const struct docker_create *c)
     add_process(spec, c->config);
     const char *stop_signal = json_str(c->config, "StopSignal", "");
     json_add_str(spec, "stop_signal", stop_signal[0] ? stop_signal : "SIGTERM");
-    json_add_i64(spec, "stop_timeout_s", json_i64(c->config, "StopTimeout", 10));
+    int64_t timeout_s = json_i64(c->config, "StopTimeout", 10);
+    json_add_i64(spec, "stop_timeout_s", timeout_s < 0 ? -1 : timeout_s); /* for ever */
     cJSON *networks = json_add_arr(spec, "networks");
     if (strcmp(json_str(c->host_config, "NetworkMode", ""), "none") != 0)
         json_push_str(networks, "bridge");

@@ -234,6 +234,16 @@ static void tell_end(struct pl_container *c)
     pl_container_emit_networks(c, "disconnect");
 }
 
+/* A restart that was counted and never ran is not one: the last run's code stands, and the policy tries again. */
+static void book_interrupted(struct pl_container *c)
+{
+    if (c->rec.restarts > 0)
+        c->rec.restarts--;
+    else
+        c->rec.exit_code = PL_CODE_NOT_STARTED;
+    (void)snprintf(c->rec.error, sizeof(c->rec.error), "the start was interrupted");
+}
+
 void pl_run_over(struct pl_container *c, int exit_code)
 {
     if (c->rec.state == PL_STARTING && (c->has_exit || c->rec.started_ns == 0)) {
@@ -248,12 +258,10 @@ void pl_run_over(struct pl_container *c, int exit_code)
         (void)pl_container_apply(c, c->rec.started_ns ? PL_EV_FAILED : PL_EV_FAILED_FIRST);
     else if (pl_container_apply(c, PL_EV_ENDED) != PL_DO_FINISH)
         return;
-    if (was_starting) {
-        c->rec.exit_code = PL_CODE_NOT_STARTED;
-        (void)snprintf(c->rec.error, sizeof(c->rec.error), "the start was interrupted");
-    } else {
+    if (was_starting)
+        book_interrupted(c);
+    else
         book(c, exit_code);
-    }
     pl_container_no_deadline(c);
     c->pid = c->due_signal = 0;
     c->is_killed = false;

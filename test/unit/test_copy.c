@@ -604,6 +604,56 @@ static void test_bad_targets_and_bad_archives(void **state)
     assert_int_equal(copy_in(t->dir, empty, &none, NULL), 0);
 }
 
+/* As libarchive's own clients would: a file with bytes at its beginning, and a hole behind them. */
+static int sparse_archive(const struct tree *t, la_int64_t size, size_t n_data)
+{
+    auto_free char *path = at(t, "/sparse.tar");
+    auto_free char *data = vic_xalloc(n_data);
+    memset(data, 'x', n_data);
+    struct archive *a = archive_write_new();
+    struct archive_entry *e = archive_entry_new();
+    assert_int_equal(archive_write_set_format_pax_restricted(a), ARCHIVE_OK);
+    assert_int_equal(archive_write_open_filename(a, path), ARCHIVE_OK);
+    archive_entry_set_pathname(e, "sparse");
+    archive_entry_set_filetype(e, AE_IFREG);
+    archive_entry_set_perm(e, 0644);
+    archive_entry_set_size(e, size);
+    archive_entry_sparse_add_entry(e, 0, (la_int64_t)n_data);
+    assert_int_equal(archive_write_header(a, e), ARCHIVE_OK);
+    assert_int_equal(archive_write_data(a, data, n_data), n_data);
+    archive_entry_free(e);
+    assert_int_equal(archive_write_free(a), ARCHIVE_OK);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static off_t size_of(const struct tree *t, const char *path)
+{
+    auto_free char *full = at(t, path);
+    struct stat st;
+    assert_int_equal(stat(full, &st), 0);
+    return st.st_size;
+}
+
+static void test_a_file_is_as_long_as_what_came(void **state)
+{
+    const struct tree *t = *state;
+    static const struct copy_in_options none;
+    struct vic_err err = {0};
+    make_dir(t, "/to");
+    auto_free char *to = at(t, "/to");
+    auto_close int whole = sparse_archive(t, 1 << 20, 5000);
+    assert_int_equal(copy_in(to, whole, &none, &err), 0);
+    assert_int_equal(size_of(t, "/to/sparse"), 1 << 20);
+    auto_close int cut = sparse_archive(t, 100000, 100000);
+    assert_int_equal(ftruncate(cut, 50000), 0);
+    assert_int_equal(lseek(cut, 0, SEEK_SET), 0);
+    assert_true(copy_in(to, cut, &none, &err) < 0);
+    assert_int_equal(err.kind, VIC_ERR_INVALID);
+    assert_in_range(size_of(t, "/to/sparse"), 1, 50000);
+}
+
 /* What was not touched is the same inode in both: here a hard link. */
 static void share(const struct tree *t, const char *before, const char *now)
 {
@@ -701,6 +751,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_kinds_are_kept_when_asked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_names_that_lead_out_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_targets_and_bad_archives, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_file_is_as_long_as_what_came, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_changes_are_told_as_docker_tells_them, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_changes_too_deep_are_refused, set_up, tear_down),

@@ -217,6 +217,29 @@ static void reopen(void)
     open_execution();
 }
 
+/* It never ran: the last run's code stands, and of the restarts that are allowed none is gone. */
+static void test_a_restart_that_we_interrupted_is_not_counted(void **state)
+{
+    (void)state;
+    write_record('a', PL_STARTING, ON_FAILURE);
+    add_vm('a');
+    open_execution();
+    struct pl_container *c = container('a');
+    c->rec.restarts = 2; /* of 2 */
+    c->rec.exit_code = 4;
+    fake_tether_up(c);
+    assert_true(fake_answer(c, "/v1/hello", NULL, IDLE));
+    until(c->rec.state != PL_STARTING);
+    assert_int_equal(c->rec.state, PL_RESTARTING);
+    assert_int_equal(c->rec.restarts, 2);
+    assert_int_equal(c->rec.exit_code, 4);
+    (void)fire(c);
+    comes_up(c);
+    end_run(c, 4);
+    assert_int_equal(c->rec.state, PL_EXITED);
+    assert_int_equal(c->rec.restarts, 2);
+}
+
 /* What freed its hanging creation does not keep it from its next run. */
 static void test_a_restart_whose_vm_hangs_is_tried_again(void **state)
 {
@@ -462,6 +485,7 @@ int main(void)
         FLOW(test_a_policy_can_be_changed),
         FLOW(test_a_list_has_another_fingerprint_after_each_change),
         FLOW(test_another_port_layer_has_another_fingerprint),
+        FLOW(test_a_restart_that_we_interrupted_is_not_counted),
         FLOW(test_bounds_are_on_record_once_the_guest_has_them),
         FLOW(test_bounds_that_cannot_be_change_nothing),
         FLOW(test_bounds_meet_the_end_of_the_run),
