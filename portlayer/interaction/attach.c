@@ -104,7 +104,7 @@ static void turn_to_next(struct attach *a)
         open_output(a, a->next, 0);
     if (a->output)
         pump(a);
-    else if (a->is_run_over)
+    else if (a->is_run_over && !a->is_closed)
         finish(a);
 }
 
