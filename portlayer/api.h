@@ -99,7 +99,8 @@
  *  GET  /v1/execs/{id} -> EXEC
  *  POST /v1/execs/{id}/start {"console":{"width","height"}?}  once; returns when it runs.  Its output is
  *        dropped, it has no stdin.  CONFLICT: it was started, or the container does not run.  UNAVAILABLE:
- *        too many run.  NOT_FOUND, FORBIDDEN, INVALID: as of a container's start.
+ *        too many run.  NOT_FOUND, FORBIDDEN, INVALID: as of a container's start, but exit_code is 127 where something
+ *        is not there, else 126.
  *  POST /v1/execs/{id}/attach?stdin=0|1&stdout=0|1&stderr=0|1&width=N&height=N&detach=HEX
  *        Starts it too, with the same errors.  Stream both ways, answered when the process runs: in go stdin bytes,
  *        whose end (or the client's) is the process's; out come records (STDOUT and STDERR only).  Ends when it has

@@ -1,6 +1,7 @@
 /* Runs tether-copy and moves bytes between its pipes and a stream. */
 #include "tether/copies.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -46,6 +47,9 @@ struct copy {
     bool has_ended; /* the peer has sent all */
     bool is_broken; /* what the process says it wrote cannot be */
 };
+
+static_assert(COPY_RING_HEAD >= RPC_FRAME_HEAD,
+              "a frame's head is written before each slot's bytes");
 
 static const struct rpc_stream_events no_events;
 
@@ -118,7 +122,7 @@ static void finish_if_over(struct copy *c)
 /* ---- from the process ---------------------------------------------------------------------------- */
 
 /* While the peer is to take what was filled nothing is watched, as a hang-up would be told all the time.
- * False: nothing was, and c is gone if it was the last. */
+ * False: nothing was yet.  Else c may be gone. */
 static bool offer(struct copy *c)
 {
     uint8_t *data;

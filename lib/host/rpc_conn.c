@@ -8,8 +8,8 @@
 #include "lib/base/alloc.h"
 #include "lib/base/cleanup.h"
 
-#define READ_CHUNK                                                                                 \
-    (256u << 10) /* as much as a socket may hold: each turn of the loop has its cost */
+/* As much as a socket may hold: each turn of the loop has its cost. */
+#define READ_CHUNK (256u << 10)
 #define WRITE_CHUNK 65536
 
 struct host_rpc_conn {
@@ -139,10 +139,10 @@ static void schedule(struct host_rpc_conn *c)
         (void)uv_idle_start(&c->flusher, on_flush);
 }
 
+/* One buffer for all connections, which are of one loop: what is read is dealt with before the next read. */
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
-    static char
-        in[READ_CHUNK]; /* of all connections: what is read is dealt with before the next read */
+    static char in[READ_CHUNK];
     (void)handle;
     (void)suggested;
     *buf = uv_buf_init(in, sizeof(in));

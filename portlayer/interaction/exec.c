@@ -320,8 +320,8 @@ void pl_exec_resize_handle(struct rpc_stream *st, void *arg)
         rpc_reply_error(st, &err);
         return;
     }
-    if (e->state != PL_EXEC_RUNNING ||
-        !e->spec.process.tty) { /* without a terminal it means nothing */
+    /* Without a terminal it means nothing. */
+    if (e->state != PL_EXEC_RUNNING || !e->spec.process.tty) {
         e->has_new_size = e->spec.process.tty;
         rpc_reply_json(st, json_new_obj());
         return;
