@@ -23,7 +23,8 @@ static int by_creation(const void *a, const void *b)
            ((*x)->rec.created_ns < (*y)->rec.created_ns);
 }
 
-/* Nothing of such a container may be taken for nobody's: not its VM, not its disk, not a layer below it. */
+/* Nothing of such a container may be taken for nobody's: not its VM, not its address, not its disk, not a
+ * layer below it. */
 static void keep_unreadable(struct pl_execution *x, const char *id, const struct vic_err *why)
 {
     x->unreadable = vic_strv_append(x->unreadable, id);
@@ -125,6 +126,8 @@ int pl_recover_read(struct pl_execution *x, struct vic_err *err)
         qsort(all, n, sizeof(*all), by_creation);
     for (size_t i = 0; i < n; i++)
         restore(x, all[i]);
+    if (x->unreadable)
+        pl_network_keep_running(x->pl->network);
     free(all);
     return failed ? vic_fail_errno(err, failed, "read folder '%s'", dir) : 0;
 }

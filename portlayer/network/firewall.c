@@ -109,26 +109,51 @@ static const cJSON *set_elements(const cJSON *doc)
     return NULL;
 }
 
-int pl_filter_find(const char *json, const char *address, char *tap, char *mac)
+void pl_filter_each(const char *json, bool (*fn)(void *arg, const struct pl_filter_endpoint *e),
+                    void *arg)
 {
     auto_json cJSON *doc = NULL;
     if (json_parse(json, strlen(json), &doc, NULL) < 0)
-        return 0;
+        return;
     const cJSON *e;
     cJSON_ArrayForEach(e, set_elements(doc))
     {
         const cJSON *parts = json_member(e, "concat");
-        const cJSON *a = cJSON_GetArrayItem(parts, 0);
-        const cJSON *m = cJSON_GetArrayItem(parts, 1);
-        const cJSON *ip = cJSON_GetArrayItem(parts, 2);
-        if (!cJSON_IsString(a) || !cJSON_IsString(m) || !cJSON_IsString(ip) ||
-            strcmp(ip->valuestring, address) != 0)
+        const cJSON *tap = cJSON_GetArrayItem(parts, 0);
+        const cJSON *mac = cJSON_GetArrayItem(parts, 1);
+        const cJSON *address = cJSON_GetArrayItem(parts, 2);
+        if (!cJSON_IsString(tap) || !cJSON_IsString(mac) || !cJSON_IsString(address))
             continue;
-        (void)snprintf(tap, 16, "%s", a->valuestring);
-        (void)snprintf(mac, 18, "%s", m->valuestring);
-        return 1;
+        const struct pl_filter_endpoint endpoint = {
+            .tap = tap->valuestring, .mac = mac->valuestring, .address = address->valuestring};
+        if (!fn(arg, &endpoint))
+            return;
     }
-    return 0;
+}
+
+struct search {
+    const char *address;
+    char *tap;
+    char *mac;
+    int n_found;
+};
+
+static bool is_elsewhere(void *arg, const struct pl_filter_endpoint *e)
+{
+    struct search *s = arg;
+    if (strcmp(e->address, s->address) != 0)
+        return true;
+    (void)snprintf(s->tap, 16, "%s", e->tap);
+    (void)snprintf(s->mac, 18, "%s", e->mac);
+    s->n_found = 1;
+    return false;
+}
+
+int pl_filter_find(const char *json, const char *address, char *tap, char *mac)
+{
+    struct search s = {.address = address, .tap = tap, .mac = mac};
+    pl_filter_each(json, is_elsewhere, &s);
+    return s.n_found;
 }
 
 /* ---- applying ---------------------------------------------------------------------------------- */

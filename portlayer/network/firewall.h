@@ -29,6 +29,10 @@ char *pl_filter_tables(const struct pl_filter *f);
 char *pl_filter_add(const char *vch_id, const struct pl_filter_endpoint *e);
 char *pl_filter_remove(const char *vch_id, const struct pl_filter_endpoint *e);
 char *pl_filter_destroy(const char *vch_id);
+/* Calls fn with each endpoint in what `list set` answered as JSON, until it returns false; the texts
+ * are valid during the call. */
+void pl_filter_each(const char *json, bool (*fn)(void *arg, const struct pl_filter_endpoint *e),
+                    void *arg);
 /* Finds the endpoint of this address in what `list set` answered as JSON; tap and mac are written
  * (16 and 18 bytes).  1 if found, 0 if not. */
 int pl_filter_find(const char *json, const char *address, char *tap, char *mac);

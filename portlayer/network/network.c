@@ -201,6 +201,24 @@ int pl_network_restore(struct pl_network *n, const char *container_id,
     return 0;
 }
 
+static bool keep_address(void *arg, const struct pl_filter_endpoint *e)
+{
+    struct pl_network *n = arg;
+    uint32_t address;
+    bool is_up = if_nametoindex(e->tap) != 0; /* else it is what a crash of the host's left */
+    if (is_up && pl_address_from_string(e->address, &address) == 0)
+        (void)pl_pool_take_this(n->pool, address); /* taken already: its container's */
+    return true;
+}
+
+void pl_network_keep_running(struct pl_network *n)
+{
+    (void)pthread_mutex_lock(&n->lock);
+    if (n->running)
+        pl_filter_each(n->running, keep_address, n);
+    (void)pthread_mutex_unlock(&n->lock);
+}
+
 void pl_network_release(struct pl_network *n, const char *container_id)
 {
     (void)pthread_mutex_lock(&n->lock);

@@ -44,6 +44,9 @@ int pl_network_reserve(struct pl_network *n, const char *network, const char *co
                        struct pl_endpoint *ret_endpoint, struct vic_err *err);
 int pl_network_restore(struct pl_network *n, const char *container_id,
                        const struct pl_endpoint *endpoint, struct vic_err *err);
+/* Addresses that were in use at our start and that no container has taken again since are given to
+ * nobody until the next: for VMs whose container's record cannot be read. */
+void pl_network_keep_running(struct pl_network *n);
 void pl_network_release(struct pl_network *n, const char *container_id);
 
 /* Blocking: makes the endpoint's names known to the network's DNS and lets its traffic pass (anti-

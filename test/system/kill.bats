@@ -166,10 +166,13 @@ only_our_vms() { ! domains | grep -v "^vic-$(vch_field .id)-" | grep -q .; }
     equal "running 0" "$(state kill-host)"
 }
 
-@test "a record that cannot be read costs its container nothing: the VM runs on, and info says so" {
+@test "a record that cannot be read costs its container nothing: the VM and its address are kept, and info says so" {
+    machine stop --name "$VCH"
+    machine start --name "$VCH" # it gives the lowest free address first now
     dk run -d --name kill-record busybox sleep 600
     id=$(dk inspect -f '{{.Id}}' kill-record)
     name=$(domain kill-record)
+    address=$(dk inspect -f '{{.NetworkSettings.IPAddress}}' kill-record)
     record=$SUITE/vchs/$VCH/containers/$id/container.json
     machine stop --name "$VCH"
     mv "$record" "$BATS_TEST_TMPDIR/record"
@@ -178,6 +181,8 @@ only_our_vms() { ! domains | grep -v "^vic-$(vch_field .id)-" | grep -q .; }
     run -0 --separate-stderr dk info -f '{{json .Warnings}}'
     [[ $output == *"record of container ${id:0:12} cannot be read"* ]]
     domains | grep "$name"
+    dk run --rm --name kill-other busybox hostname -i >"$BATS_TEST_TMPDIR/other"
+    [ "$(cat "$BATS_TEST_TMPDIR/other")" != "$address" ]
     machine stop --name "$VCH"
     cp "$BATS_TEST_TMPDIR/record" "$record"
     machine start --name "$VCH"

@@ -60,6 +60,7 @@ struct fake_host {
     char held[4][128]; /* storage: container id and chain id */
     size_t n_held;
     bool keeps_layers;
+    bool keeps_addresses; /* of what was in use */
     uint64_t image_revision;
     char events[64][24]; /* actions emitted */
     size_t n_events;

@@ -508,7 +508,7 @@ static void test_the_vm_of_an_unreadable_record_is_kept(void **state)
         write_record('a', PL_RUNNING, "");
         assert_int_equal(vic_file_replace(path, bad[i], strlen(bad[i]), 0600, NULL), 0);
         fake.n_domains = 0;
-        fake.keeps_layers = false;
+        fake.keeps_layers = fake.keeps_addresses = false;
         add_vm('a');
         if (i > 0)
             fake.domains[0].container_id[0] = '\0';
@@ -519,6 +519,7 @@ static void test_the_vm_of_an_unreadable_record_is_kept(void **state)
         assert_int_equal(fake.n_domains, 1);
         assert_non_null(fake_domain(uuid));
         assert_true(fake.keeps_layers);
+        assert_true(fake.keeps_addresses);
         struct pl_execution_facts facts;
         pl_execution_facts(w.pl.execution, &facts);
         assert_int_equal(vic_strv_len(facts.unreadable), 1);
