@@ -16,9 +16,6 @@
 #include "lib/base/str.h"
 #include "tether/tether.h"
 
-/* Children that outlive the process may hold its output open: Docker waits this long for them. */
-#define GRACE_S 2
-
 struct exec_source {
     struct tether_watch watch;
     struct tether_exec *exec;
@@ -262,7 +259,9 @@ static void on_grace_over(struct tether_watch *w, uint32_t events)
 /* Without a timer nothing more is waited for. */
 static void begin_grace(struct tether_exec *e)
 {
-    static const struct itimerspec grace = {.it_value = {.tv_sec = GRACE_S}};
+    unsigned ms = e->tether->machine->exec_grace_ms;
+    const struct itimerspec grace = {
+        .it_value = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000}};
     e->grace_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (e->grace_fd < 0 || timerfd_settime(e->grace_fd, 0, &grace, NULL) < 0 ||
         tether_loop_add(&e->tether->loop, &e->grace_watch, e->grace_fd, EPOLLIN) < 0)

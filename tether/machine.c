@@ -159,6 +159,7 @@ static struct tether_machine machine = {
     .nofile = NOFILE_LIMIT,
     .copier = "/bin/tether-copy",
     .cgroup_fd = -1,
+    .exec_grace_ms = 2000, /* as Docker */
     .prepare = prepare,
     .confine = tether_bounds_set,
     .reconfine = tether_bounds_change,

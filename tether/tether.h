@@ -19,11 +19,12 @@
 
 /* What differs between a VM and a test. */
 struct tether_machine {
-    const char *root;      /* where the container's root is once prepared */
-    const char *state_dir; /* where files are kept that overlay the image's */
-    rlim_t nofile;         /* limit of open files of the container's processes */
-    const char *copier;    /* the program tether-copy */
-    int cgroup_fd;         /* where the container is born; -1 for none */
+    const char *root;       /* where the container's root is once prepared */
+    const char *state_dir;  /* where files are kept that overlay the image's */
+    rlim_t nofile;          /* limit of open files of the container's processes */
+    const char *copier;     /* the program tether-copy */
+    int cgroup_fd;          /* where the container is born; -1 for none */
+    unsigned exec_grace_ms; /* how long children of an exec that ended may go on writing */
     /* Gets disk and interfaces ready. */
     int (*prepare)(const struct tether_config *c, struct vic_err *err);
     /* Sets the bounds of the container as a whole; before its first process. */

@@ -17,27 +17,27 @@
  * read and dropped until it closes its side, but not for long. */
 #define LINGER_MS 5000
 /* Docker's own SDK for Python reads the answer's head through a buffer, goes on with the bare socket, and so loses
- * what came together with the head: our first bytes wait until it was taken, but not for long. */
+ * what came together with the head: our first bytes wait until it was taken.  Nothing tells of that, so we look,
+ * less and less often: who does not take the head has no use for what follows. */
 #define HEAD_POLL_MS 1
-#define HEAD_POLLS_MAX 50
+#define HEAD_POLL_MAX_MS 1024
 
 struct docker_hijack {
     struct vic_list link;
     struct docker_req *req; /* a reference */
     uv_poll_t poll;
     uv_timer_t timer; /* of the head, then of lingering */
-    unsigned
-        n_polls; /* of the head; nothing is sent until there are HEAD_POLLS_MAX or it was taken */
+    unsigned poll_ms; /* to the next look at the head */
     unsigned n_handles;
     int fd;
     void *handle; /* gives the socket back */
     struct vic_buf out;
-    bool is_polling;
-    bool is_paused;    /* the reader of the client's bytes has enough */
-    bool has_eof;      /* the client half-closed */
-    bool is_ending;    /* close when out is empty */
-    bool is_lingering; /* all is sent, and who listened was told */
-    bool is_throttled; /* told the writer to stop */
+    bool is_head_taken; /* until then nothing is sent */
+    bool is_paused;     /* the reader of the client's bytes has enough */
+    bool has_eof;       /* the client half-closed */
+    bool is_ending;     /* close when out is empty */
+    bool is_lingering;  /* all is sent, and who listened was told */
+    bool is_throttled;  /* told the writer to stop */
     bool is_dead;
     const struct docker_hijack_events *events;
     void *arg;
@@ -89,7 +89,7 @@ static void update(struct docker_hijack *j)
 {
     if (j->is_dead)
         return;
-    int want = j->out.len > 0 && j->n_polls == HEAD_POLLS_MAX ? UV_WRITABLE : 0;
+    int want = j->out.len > 0 && j->is_head_taken ? UV_WRITABLE : 0;
     if (!j->has_eof && (!j->is_paused || j->is_lingering))
         want |= UV_READABLE;
     if (want == 0)
@@ -98,23 +98,19 @@ static void update(struct docker_hijack *j)
 }
 
 /* Over TCP nobody knows: what is counted there is what the peer's kernel has not confirmed. */
-static bool is_head_taken(struct docker_hijack *j)
+static bool has_unread(int fd)
 {
     int domain = 0;
     socklen_t len = sizeof(domain);
     int unread = 0;
-    if (j->n_polls < HEAD_POLLS_MAX &&
-        getsockopt(j->fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX &&
-        ioctl(j->fd, SIOCOUTQ, &unread) == 0 && unread > 0)
-        return false;
-    j->n_polls = HEAD_POLLS_MAX;
-    return true;
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX &&
+           ioctl(fd, SIOCOUTQ, &unread) == 0 && unread > 0;
 }
 
 /* Sends what the socket takes.  -errno when the client is gone. */
 static int flush(struct docker_hijack *j)
 {
-    while (j->out.len > 0 && j->n_polls == HEAD_POLLS_MAX) {
+    while (j->out.len > 0 && j->is_head_taken) {
         ssize_t n = send(j->fd, j->out.data, j->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno == EINTR)
             continue;
@@ -174,13 +170,25 @@ static void on_poll(uv_poll_t *p, int status, int events)
         after_flush(j);
 }
 
+static void on_head_poll(uv_timer_t *t);
+
+static void look_at_head(struct docker_hijack *j)
+{
+    j->is_head_taken = !has_unread(j->fd);
+    if (j->is_head_taken)
+        return;
+    (void)uv_timer_start(&j->timer, on_head_poll, j->poll_ms, 0);
+    if (j->poll_ms < HEAD_POLL_MAX_MS)
+        j->poll_ms *= 2;
+}
+
 static void on_head_poll(uv_timer_t *t)
 {
     struct docker_hijack *j = t->data;
-    j->n_polls++;
-    if (!is_head_taken(j))
-        (void)uv_timer_start(&j->timer, on_head_poll, HEAD_POLL_MS, 0);
-    else if (flush(j) < 0)
+    look_at_head(j);
+    if (!j->is_head_taken)
+        return;
+    if (flush(j) < 0)
         teardown(j, true);
     else
         after_flush(j);
@@ -198,6 +206,7 @@ static void on_upgraded(struct docker_req *r, int fd, const void *early, size_t 
         .req = docker_req_ref(r),
         .fd = fd,
         .handle = handle,
+        .poll_ms = HEAD_POLL_MS,
         .events = r->hijack_events,
         .arg = arg,
     };
@@ -208,8 +217,7 @@ static void on_upgraded(struct docker_req *r, int fd, const void *early, size_t 
     j->n_handles = 2;
     (void)uv_timer_init(r->docker->loop, &j->timer);
     (void)uv_poll_init(r->docker->loop, &j->poll, fd); /* a socket that was polled before */
-    if (!is_head_taken(j))
-        (void)uv_timer_start(&j->timer, on_head_poll, HEAD_POLL_MS, 0);
+    look_at_head(j);
     j->events->on_open(j, j->arg);
     if (!j->is_dead && !j->is_lingering && early_len > 0)
         j->is_paused = !j->events->on_data(early, early_len, j->arg);

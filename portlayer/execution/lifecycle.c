@@ -83,6 +83,12 @@ static void choose_restart_step(struct pl_request *req)
                      : PL_EV_START;
 }
 
+/* Its process has ended, and its VM is about to: a start is meant for what comes after. */
+static bool is_for_next_run(const struct pl_request *req)
+{
+    return req->event == PL_EV_START && req->c->has_exit && pl_state_has_vm(req->c->rec.state);
+}
+
 void pl_request_dispatch(struct pl_request *req)
 {
     struct pl_container *c = req->c;
@@ -94,7 +100,7 @@ void pl_request_dispatch(struct pl_request *req)
         pl_request_reply(req, &err);
         return;
     }
-    if (pl_nap_holds_up(c, req->event)) {
+    if (is_for_next_run(req) || pl_nap_holds_up(c, req->event)) {
         park(req);
         return;
     }

@@ -35,13 +35,30 @@
 /* poll() wants it above the number of descriptors polled. */
 #define DESCRIPTORS_MAX 64
 
+/* Still dies with its starter, if that asked for it: the change of user clears the wish. */
+static int change_user(uid_t uid, gid_t gid, struct vic_err *err)
+{
+    int death_signal = 0;
+    pid_t starter = getppid();
+    if (prctl(PR_GET_PDEATHSIG, &death_signal) < 0)
+        return vic_fail_errno(err, errno, "the signal of the starter's death");
+    if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+        return vic_fail_errno(err, errno, "become user %u", uid);
+    if (prctl(PR_SET_PDEATHSIG, death_signal) < 0)
+        return vic_fail_errno(err, errno, "the signal of the starter's death");
+    if (death_signal && getppid() != starter)
+        return vic_fail(err, VIC_ERR_INTERNAL, ECHILD, "who started this has ended");
+    return 0;
+}
+
 static int drop_user(uid_t uid, gid_t gid, struct vic_err *err)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return vic_fail_errno(err, errno, "no_new_privs");
     if (geteuid() == 0 && uid != (uid_t)-1) {
-        if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
-            return vic_fail_errno(err, errno, "become user %u", uid);
+        int r = change_user(uid, gid, err);
+        if (r < 0)
+            return r;
     }
     struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};

@@ -157,7 +157,7 @@ while True:
     s.settimeout(30)
     try:
         s.sendall(b" " * 16 * MIB)
-    except BrokenPipeError:
+    except (BrokenPipeError, ConnectionResetError):
         pass  # answered before its end
     answer = status(s)
     if answer[0] != "503":

@@ -23,7 +23,7 @@ teardown_file() {
 setup() { . "$ROOT/test/lib/fake.bash"; }
 
 inspect() { skopeo --insecure-policy inspect --tls-verify=false "$@"; }
-status() { curl -s --noproxy '*' --max-time 5 -o "$BATS_TEST_TMPDIR/body" -w '%{http_code}' "$@"; }
+status() { curl -s --noproxy '*' -o "$BATS_TEST_TMPDIR/body" -w '%{http_code}' "$@"; }
 
 @test "a second build does nothing" {
     before=$(stat -c %Y.%i "$IMAGES"/*/index.json)

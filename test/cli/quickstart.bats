@@ -130,6 +130,7 @@ daemon() { # as libvirtd is found: by its name and its pid file
     cp /bin/sleep "$T/libvirtd"
     "$T/libvirtd" 600 &
     echo "$!" >/run/libvirtd.pid
+    until [ "$(cat "/proc/$!/comm")" = libvirtd ]; do sleep 0.01; done
 }
 daemon
 cut_short
@@ -152,6 +153,7 @@ cut_short
 cp /bin/sleep "$T/libvirtd"
 "$T/libvirtd" 600 &
 echo "$!" >/run/libvirtd.pid
+until [ "$(cat "/proc/$!/comm")" = libvirtd ]; do sleep 0.01; done
 printf 'theirs\n\n' >"$T/vms"
 quickstart --undo | grep 'another VM'
 kill -0 "$!"

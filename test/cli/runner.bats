@@ -12,7 +12,7 @@ setup() {
 }
 # bats in bats: the inner one must not take itself for a part of the outer, which has put its parts on PATH.  Bats'
 # watchdog of a test that ends at once may outlive it, and bats waits for it: here not for ten minutes.
-run_bats() { env -i PATH="${PATH//*bats-core:/}" BATS_TEST_TIMEOUT=10 "$@" 3>&-; }
+run_bats() { env -i PATH="${PATH//*bats-core:/}" BATS_TEST_TIMEOUT=60 "$@" 3>&-; }
 
 @test "all cases of all shares are counted, and a failure in any is one" {
     run -0 run_bats JOBS=2 "$RUN" files

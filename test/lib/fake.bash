@@ -15,7 +15,7 @@ _fake_pid() {
 }
 
 fake_start() {
-    local dir=$1 pid deadline=$((SECONDS + 15))
+    local dir=$1 pid deadline=$((SECONDS + 60))
     mkdir -p "$dir" || return
     fake_stop "$dir"
     : >"$dir/fake.out"

@@ -5,7 +5,7 @@
 #   api METHOD PATH [CURL-ARG...]   prints the body, then the status on a line of its own
 
 personality_start() {
-    local dir=$1 deadline=$((SECONDS + 15))
+    local dir=$1 deadline=$((SECONDS + 60))
     mkdir -p "$dir" || return
     API=$dir/api.sock
     rm -f "$dir"/*.sock
@@ -24,7 +24,8 @@ os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
 os.execv(sys.argv[2], sys.argv[2:])' "$API" "$BIN/vic-docker" --config "$dir/docker.json" \
         </dev/null >"$dir/docker.log" 2>&1 3>&- 4>&- &
     echo "$!" >"$dir/docker.pid"
-    until [ -S "$dir/pl.sock" ] && [ "$(api GET /_ping 2>/dev/null | head -n 1)" = OK ]; do
+    # Both answer: vic-docker asks the port layer for that.
+    until [ "$(api GET /info 2>/dev/null | tail -n 1)" = 200 ]; do
         if ((SECONDS > deadline)); then
             cat "$dir"/*.log >&2
             personality_stop "$dir"

@@ -15,12 +15,12 @@ _registry_port() { # the kernel chose the port: nobody else can have taken it in
 }
 
 _registry_wait() { # DIR PID
-    local port deadline=$((SECONDS + 15))
+    local port deadline=$((SECONDS + 60))
     while ((SECONDS < deadline)) && _registry_pid "$1" >/dev/null; do
         port=$(_registry_port "$2")
         # shellcheck disable=SC2034 # for the caller
         if [ -n "$port" ] &&
-            curl -fsS --noproxy '*' --max-time 2 -o /dev/null "http://127.0.0.1:$port/v2/" 2>/dev/null; then
+            curl -fsS --noproxy '*' --max-time 20 -o /dev/null "http://127.0.0.1:$port/v2/" 2>/dev/null; then
             REGISTRY=127.0.0.1:$port
             return 0
         fi
@@ -49,8 +49,7 @@ END
     pid=$!
     echo "$pid" >"$dir/registry.pid"
     # A child that has not reached exec yet still has our own command line.
-    local deadline=$((SECONDS + 5))
-    until _registry_pid "$dir" >/dev/null || ! kill -0 "$pid" 2>/dev/null || ((SECONDS > deadline)); do
+    until _registry_pid "$dir" >/dev/null || ! kill -0 "$pid" 2>/dev/null; do
         sleep 0.01
     done
     _registry_wait "$dir" "$pid" && return 0

@@ -62,13 +62,14 @@ vch_field() { machine inspect --name "${2:-$VCH}" | jq -r "$1"; }
 
 # wait_for SECONDS COMMAND...: until it succeeds; fails (and says so) when it does not in time.
 wait_for() {
-    local deadline=$((SECONDS + $1))
+    local deadline=$((SECONDS + $1)) is_last=0
     shift
     until "$@" >/dev/null 2>&1; do
-        if ((SECONDS >= deadline)); then
+        if [ "$is_last" = 1 ]; then
             echo "did not come true: $*" >&2
             return 1
         fi
+        ((SECONDS < deadline)) || is_last=1 # one more look: it may be us who stood still
         sleep 0.1
     done
 }

@@ -24,6 +24,22 @@ api() { # METHOD PATH [CURL-ARG...]: body, then the status on a line of its own
     timeout 60 curl -sS -X "$method" --unix-socket "${VIC_HOST#unix://}" -w '\n%{http_code}' "$@" \
         "http://localhost$path"
 }
+# A gate in a container's way, which the test opens whether or not a daemon of ours is alive.
+gate() { # prints the commands that wait at it
+    local host
+    host=$(dk network inspect -f '{{(index .IPAM.Config 0).Gateway}}' bridge) || return
+    echo "until nc -w 1 $host 9 </dev/null; do sleep 0.1; done"
+}
+gate_open() { # GATE, as gate() printed it
+    local host
+    host=$(cut -d ' ' -f 5 <<<"$1")
+    socat -u "TCP-LISTEN:9,bind=$host,fork,reuseaddr" /dev/null 3>&- 4>&- &
+    GATEKEEPER=$!
+}
+gate_close() { # also when it was never open
+    [ -z "${GATEKEEPER:-}" ] || kill "$GATEKEEPER" || :
+    GATEKEEPER=
+}
 remove_all() { # PREFIX: the containers whose names begin with it
     local ids
     ids=$(dk ps -aq --filter "name=^/?$1") || return

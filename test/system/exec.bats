@@ -85,7 +85,7 @@ exec_is() { [ "$(exec_field "$1" "$2")" = "$3" ]; } # ID FIELD VALUE
 }
 
 @test "-it gives a terminal of the client's size, of its own" {
-    run -0 on_terminal 33 101 exec -it exec-box sh -c 'tty; stty size; test -t 0 && echo terminal; echo $TERM'
+    run -0 on_terminal 33 101 exec -it exec-box sh -c 'tty; until stty size | grep "33 101"; do sleep 0.1; done; test -t 0 && echo terminal; echo $TERM'
     expect /dev/pts/0
     expect "33 101"
     expect terminal
@@ -238,9 +238,10 @@ END
 @test "it ends with its container, whose next run knows none of it" {
     for end in 'stop -t 1' kill; do
         dk run -d --name exec-own busybox sleep 1000
-        dk exec exec-own sh -c 'echo up; exec sleep 2000' >"$BATS_TEST_TMPDIR/out" 3>&- &
+        out="$BATS_TEST_TMPDIR/${end%% *}"
+        dk exec exec-own sh -c 'echo up; exec sleep 2000' >"$out" 3>&- &
         client=$!
-        wait_for 20 grep -q up "$BATS_TEST_TMPDIR/out"
+        wait_for 20 grep -q up "$out"
         id=$(ids exec-own | jq -r '.[0]')
         # shellcheck disable=SC2086 # a command and its option
         dk $end exec-own
@@ -266,9 +267,9 @@ gone() { [ "$(pid_of "$1")" = 0 ]; }
     for daemon in vic-portlayer vic-docker; do
         dk run -d --name "exec-own-$daemon" busybox sleep 1000
         dk exec -i "exec-own-$daemon" sh -c 'echo up; cat; head -c 1000000 /dev/zero; echo $$ >/on; exec sleep 2000' \
-            <&"$silent" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+            <&"$silent" >"$BATS_TEST_TMPDIR/$daemon" 2>&1 3>&- &
         client=$!
-        wait_for 20 grep -q up "$BATS_TEST_TMPDIR/out"
+        wait_for 20 grep -q up "$BATS_TEST_TMPDIR/$daemon"
         kill -KILL "$(pid_of "$daemon")"
         wait "$client" || :
         wait_for 10 gone "$daemon"

@@ -32,7 +32,7 @@ ends() { # NAME
 }
 
 @test "a fork bomb" {
-    dk run -d --name worst-bomb busybox sh -c 'f() { f | f & }; while :; do f; done'
+    dk run -d --name worst-bomb busybox sh -c 'sh -c "f() { f | f & }; while :; do f; done" & exec sleep 1000'
     ends worst-bomb
 }
 

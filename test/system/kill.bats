@@ -4,6 +4,7 @@
 load common
 
 teardown() {
+    gate_close
     VIC_HOST=$(vch_field .docker_host)
     [ ! -e "$SUITE/vchs/sweep" ] || machine delete --force --name sweep >&2
     hand_started || virtlogd -d 3>&- 4>&-
@@ -12,8 +13,10 @@ teardown() {
 }
 
 pid_of() { vch_field ".daemons.\"$1\".pid" "${2:-$VCH}"; }
-kill_daemon() { kill -KILL "$(pid_of "$@")"; }
-died() { [ "$(pid_of "$1")" = 0 ]; }
+died() { [ "$(pid_of "$@")" = 0 ]; }
+kill_daemon() { # NAME [VCH]: returns when it is dead
+    kill -KILL "$(pid_of "$@")" && wait_for 60 died "$@"
+}
 domains() { virsh -q -c qemu:///system list --name; }
 domain() { echo "vic-$(vch_field .id)-$(dk inspect -f '{{.Id}}' "$1" | cut -c1-12)"; }
 gone() { ! domains | grep -q "$1"; }
@@ -27,11 +30,11 @@ hand_started() { [ -d /run/systemd/system ] || pgrep -x virtlogd >/dev/null; }
 
 @test "either daemon killed in the middle of a run: wait, logs and inspect are right" {
     for daemon in vic-docker vic-portlayer; do
-        dk run -d --name "kill-$daemon" busybox sh -c 'echo before; sleep 6; echo after; exit 9'
+        dk run -d --name "kill-$daemon" busybox sh -c 'echo before; until [ -e /go ]; do sleep 0.1; done; echo after; exit 9'
         kill_daemon "$daemon"
-        wait_for 10 died "$daemon"
         machine start --name "$VCH"
-        equal "running 0" "$(state "kill-$daemon")"
+        wait_for 20 eval 'equal "running 0" "$(state "kill-$daemon")"'
+        dk exec -d "kill-$daemon" touch /go
         equal 9 "$(dk wait "kill-$daemon")"
         equal "before after" "$(dk logs "kill-$daemon" | xargs)"
         equal "exited 9" "$(state "kill-$daemon")"
@@ -44,7 +47,6 @@ hand_started() { [ -d /run/systemd/system ] || pgrep -x virtlogd >/dev/null; }
     dk pause kill-paused
     kill_daemon vic-docker
     kill_daemon vic-portlayer
-    wait_for 10 died vic-portlayer
     sed -i 's/"status": *"paused"/"status":"running"/' "$record"
     machine start --name "$VCH"
     wait_for 20 eval 'equal "paused 0" "$(state kill-paused)"'
@@ -58,10 +60,18 @@ hand_started() { [ -d /run/systemd/system ] || pgrep -x virtlogd >/dev/null; }
     dk create --name kill-nap busybox sh -c 'exit "$(cat /code)"'
     echo 3 >"$BATS_TEST_TMPDIR/code"
     dk cp "$BATS_TEST_TMPDIR/code" kill-nap:/code
+    mkfifo "$BATS_TEST_TMPDIR/unread" # what is copied into it keeps the VM awake
+    exec {unread}<>"$BATS_TEST_TMPDIR/unread"
+    head -c 30000000 /dev/zero >"$BATS_TEST_TMPDIR/large"
+    dk cp "$BATS_TEST_TMPDIR/large" kill-nap:/large
+    dk cp kill-nap:/large - >&"$unread" 3>&- &
+    client=$!
+    wait_for 20 read -rn 1 -u "$unread"
     name=$(domain kill-nap)
     kill_daemon vic-portlayer
     domains | grep "$name"
-    wait_for 10 died vic-portlayer
+    exec {unread}>&-
+    wait "$client" || :
     machine start --name "$VCH"
     wait_for 20 gone "$name"
     equal "created 0" "$(state kill-nap)"
@@ -80,11 +90,13 @@ hand_started() { [ -d /run/systemd/system ] || pgrep -x virtlogd >/dev/null; }
 }
 
 @test "a container that ends while no daemon of ours runs keeps its output and exit code" {
-    dk run -d --name kill-alone busybox sh -c 'sleep 3; head -c 1000000 /dev/zero; exit 5'
+    gate=$(gate)
+    dk run -d --name kill-alone busybox sh -c "$gate; head -c 1000000 /dev/zero; exit 5"
     name=$(domain kill-alone)
     kill_daemon vic-docker
     kill_daemon vic-portlayer
     domains | grep "$name"
+    gate_open "$gate"
     wait_for 60 gone "$name"
     machine start --name "$VCH"
     equal "exited 5" "$(state kill-alone)"
@@ -92,11 +104,12 @@ hand_started() { [ -d /run/systemd/system ] || pgrep -x virtlogd >/dev/null; }
 }
 
 @test "output passes its limit while the port layer is dead, is within it when that is back, and stays readable" {
-    dk run -d --name kill-limit --log-opt max-size=500k busybox sh -c 'sleep 4; seq 1 400000; echo end; sleep 600'
+    gate=$(gate)
+    dk run -d --name kill-limit --log-opt max-size=500k busybox sh -c "$gate; seq 1 400000; echo end; sleep 600"
     file=$(echo "$SUITE"/vchs/"$VCH"/containers/"$(dk inspect -f '{{.Id}}' kill-limit)"/output.1.log)
     kill_daemon vic-docker
     kill_daemon vic-portlayer
-    wait_for 10 died vic-portlayer
+    gate_open "$gate"
     written() { tail -c 4 "$file" | grep end; }
     wait_for 60 written
     room() { du -B1 "$file" | cut -f1; }
@@ -108,7 +121,6 @@ hand_started() { [ -d /run/systemd/system ] || pgrep -x virtlogd >/dev/null; }
     equal "399999 400000 end" "$(dk logs --tail 3 kill-limit | xargs)"
     [ "$(dk logs kill-limit | wc -c)" -gt 200000 ]
     kill_daemon vic-portlayer
-    wait_for 10 died vic-portlayer
     machine start --name "$VCH"
     equal "running 0" "$(state kill-limit)"
     equal "$kept" "$(dk logs kill-limit | sha256sum)"
@@ -116,9 +128,11 @@ hand_started() { [ -d /run/systemd/system ] || pgrep -x virtlogd >/dev/null; }
 }
 
 @test "--rm is kept by the port layer when it was dead as the container ended" {
-    dk run -d --rm --name kill-rm busybox sh -c 'sleep 3'
+    gate=$(gate)
+    dk run -d --rm --name kill-rm busybox sh -c "$gate"
     name=$(domain kill-rm)
     kill_daemon vic-portlayer
+    gate_open "$gate"
     wait_for 60 gone "$name"
     machine start --name "$VCH"
     removed() { ! dk inspect kill-rm; }
@@ -279,6 +293,8 @@ expect_nothing_of() { # NAME
         run dk inspect -f '{{.State.Status}}' kill-sweep
         if [ "$status" != 0 ]; then
             [[ $output == *"No such"* ]] # and not: it could not be asked
+        elif [ "$output" = removing ]; then # which goes on
+            wait_for 60 eval '[[ $(dk inspect kill-sweep 2>&1) == *"No such"* ]]'
         else
             [[ $output =~ ^(created|running|exited)$ ]]
             run -0 dk start kill-sweep
@@ -296,7 +312,10 @@ expect_nothing_of() { # NAME
     if [ -d /run/systemd/system ]; then
         systemctl restart libvirtd
     else
-        kill -KILL "$(pgrep -x libvirtd)"
+        killed=$(pgrep -x libvirtd)
+        kill -KILL "$killed"
+        is_dead() { ! grep -qs '^State:.[^Z]' "/proc/$killed/status"; }
+        wait_for 60 is_dead
         answers() { virsh -q -c qemu:///system version; }
         local mine
         exec {mine}>"$BATS_TEST_TMPDIR/mine"
@@ -306,7 +325,7 @@ expect_nothing_of() { # NAME
         equal "" "$(find /proc/"$(pgrep -x libvirtd)"/fd -lname "$BATS_TEST_TMPDIR/mine")"
     fi
     equal "running 0" "$(state kill-libvirt)"
-    wait_for 60 dk stop -t 20 kill-libvirt
+    wait_for 60 dk stop -t 60 kill-libvirt
     equal "exited 3" "$(state kill-libvirt)"
     wait_for 20 gone "$name"
     run -0 dk start kill-libvirt

@@ -2,6 +2,8 @@
 # the layers hold, every layer is clean, and whatever is wrong leaves nothing behind.  O names the build folder,
 # VIC_IMAGES that of the fixture images.
 
+load common
+
 setup_file() {
     ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
     BIN=$(realpath "${O:-$ROOT/build}/bin")
@@ -150,12 +152,11 @@ refused() { # EXPECTED MEDIA FILE [DIFF_ID]
     apply "none=sha256:$(printf '%064d' 1)=$BATS_TEST_TMPDIR/blob" 3>&- 2>/dev/null &
     starter=$!
     exec 9>"$BATS_TEST_TMPDIR/blob"
-    worker=
-    for _ in $(seq 100); do
-        worker=$(pgrep -f "^$BIN/vic-layer " -n) &&
-            grep -q '^Seccomp:.2' "/proc/$worker/status" && break
-        sleep 0.1
-    done
+    applier=$(pgrep -f "^$BIN/layer-apply --datastore $STORE ")
+    confined() {
+        worker=$(pgrep -P "$applier" -f "^$BIN/vic-layer ") && grep -q '^Seccomp:.2' "/proc/$worker/status"
+    }
+    wait_for 30 confined
     status_of() { sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status"; }
     nbd=$(pgrep -f "qemu-nbd .*$STORE/layers/tmp-")
     for pid in "$worker" "$nbd"; do
@@ -167,15 +168,11 @@ refused() { # EXPECTED MEDIA FILE [DIFF_ID]
     done
     [ "$(status_of "$worker" Seccomp)" = 2 ]
     grep -q '^Max file size *0 ' "/proc/$worker/limits"
-    kill -9 "$(pgrep -P "$starter")"
+    kill -9 "$applier"
     wait "$starter" || true
+    have_ended() { [ ! -e "/proc/$worker" ] && [ ! -e "/proc/$nbd" ]; }
+    wait_for 30 have_ended
     exec 9>&-
-    for _ in $(seq 50); do
-        [ -e "/proc/$worker" ] || [ -e "/proc/$nbd" ] || break
-        sleep 0.1
-    done
-    [ ! -e "/proc/$nbd" ]
-    [ ! -e "/proc/$worker" ]
     apply # removes what was left
     nothing_left
 }

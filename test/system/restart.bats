@@ -14,6 +14,7 @@ teardown_file() {
     machine delete --force --name again >&2
 }
 teardown() {
+    gate_close
     machine start --name again >&2
     remove_all again-
 }
@@ -21,6 +22,12 @@ teardown() {
 field() { dk inspect -f "{{.$2}}" "$1"; } # NAME FIELD
 is_state() { [ "$(state "$1")" = "$2" ]; }
 has_restarted() { [ "$(field "$1" RestartCount)" -ge "$2" ]; } # NAME TIMES
+says() { # TEXT COMMAND...
+    local text=$1
+    shift
+    [[ $("$@" 2>&1 </dev/null) == *"$text"* ]]
+}
+says_between() { wait_for 150 says "$@"; } # a container is between two runs again and again, and not for long
 shows() { dk ps --filter "name=$1" --format '{{.Status}}' | grep -q "$2"; }
 actions() { # NAME
     dk events --since 0 --until "$(date +%s.%N)" --filter "container=$1" --format '{{.Action}}' | xargs
@@ -28,26 +35,23 @@ actions() { # NAME
 record() { echo "$SUITE/vchs/again/containers/$(field "$1" Id)/container.json"; }
 
 @test "always: it runs again and again, says so, and a stop ends it" {
-    dk run -d --restart always --name again-always busybox sh -c 'echo run; exit 3'
+    dk run -d --restart always --name again-always busybox sh -c 'echo run; [ ! -e /stay ] || exec sleep 1000; exit 3'
     wait_for 150 has_restarted again-always 3
     wait_for 120 shows again-always '^Restarting (3) '
     wait_for 120 is_state again-always "restarting 3"
     equal "create start die start die start die" "$(actions again-always | cut -d ' ' -f 1-7)"
-    run dk exec again-always true
-    expect "is restarting, wait until the container is running"
-    run -1 dk attach again-always
-    expect restarting
-    run -0 api POST "/v1.50/containers/again-always/attach?stream=1&stdout=1"
-    equal 409 "${lines[-1]}"
-    expect "is restarting, wait until the container is running"
-    run -1 dk rm again-always
-    expect "container is restarting: stop the container before removing or force remove"
+    says_between "is restarting, wait until the container is running" dk exec again-always true
+    says_between restarting timeout -k 5 20 "$DOCKER" -H "$VIC_HOST" attach again-always
+    says_between $'is restarting, wait until the container is running"}\n\n409' \
+        api POST "/v1.50/containers/again-always/attach?stream=1&stdout=1"
+    says_between "container is restarting: stop the container before removing or force remove" dk rm again-always
     dk stop again-always
     equal "exited" "$(field again-always State.Status)"
     equal "false false" "$(field again-always State.Restarting) $(field again-always State.Running)"
+    : >"$BATS_TEST_TMPDIR/stay"
+    dk cp "$BATS_TEST_TMPDIR/stay" again-always:/stay
     dk start again-always
-    wait_for 120 has_restarted again-always 1
-    [ "$(field again-always RestartCount)" -le 2 ]
+    equal 0 "$(field again-always RestartCount)"
     run -0 dk rm -f again-always
 }
 
@@ -80,14 +84,17 @@ record() { echo "$SUITE/vchs/again/containers/$(field "$1" Id)/container.json"; 
     dk run -d --restart always --name again-waits busybox sh -c 'exit 1'
     dk stop -t 0 again-stopped
     wait_for 150 has_restarted again-waits 2
-    dk run -d --restart always --name again-alone busybox sh -c 'sleep 8; exit 1'
+    gate=$(gate)
+    dk run -d --restart always --name again-alone busybox sh -c "$gate; exit 1"
     alone=vic-$(vch_field .id again)-$(field again-alone Id | cut -c1-12)
     host=vic-$(vch_field .id again)-$(field again-host Id | cut -c1-12)
     wait_for 60 eval '[ "$(field again-probed State.Health.Status)" = healthy ]'
     records=("$(record again-host)" "$(record again-alone)")
     machine stop --name again
     gone() { ! virsh -q -c qemu:///system list --name | grep -q "$1"; }
+    gate_open "$gate"
     wait_for 120 gone "$alone"
+    gate_close
     virsh -q -c qemu:///system destroy "$host"
     for file in "${records[@]}"; do
         jq '.state.boot_id = "00000000-0000-4000-8000-000000000000"' "$file" >"$BATS_TEST_TMPDIR/record"
@@ -108,11 +115,11 @@ record() { echo "$SUITE/vchs/again/containers/$(field "$1" Id)/container.json"; 
     equal "no 0" "$(field again-update HostConfig.RestartPolicy.Name) $(field again-update HostConfig.RestartPolicy.MaximumRetryCount)"
     equal again-update "$(dk update --restart on-failure:3 again-update)"
     equal "on-failure 3" "$(field again-update HostConfig.RestartPolicy.Name) $(field again-update HostConfig.RestartPolicy.MaximumRetryCount)"
-    dk exec again-update touch /go
+    dk exec -d again-update touch /go
     wait_for 120 has_restarted again-update 1
     wait_for 120 is_state again-update "running 0"
     dk update --restart no again-update
-    dk exec again-update touch /go
+    dk exec -d again-update touch /go
     wait_for 120 is_state again-update "exited 2"
     run -1 dk update --restart always:2 again-update
     expect "maximum retry count"

@@ -61,7 +61,7 @@ teardown() { remove_all run-; }
 }
 
 @test "-t gives a terminal of the client's size" {
-    run -0 on_terminal 33 101 run --rm -it busybox sh -c 'tty; stty size'
+    run -0 on_terminal 33 101 run --rm -it busybox sh -c 'tty; until stty size | grep "33 101"; do sleep 0.1; done'
     expect /dev/pts/0
     expect "33 101"
 }
@@ -116,11 +116,11 @@ said() { [ "$(dk logs "$1" | xargs)" = "$2" ]; } # NAME WORDS
 @test "stop sends the stop signal, and kills what ignores it" {
     dk run -d --name run-stop1 busybox sh -c 'trap "exit 7" TERM; echo ready; while :; do sleep 0.1; done'
     wait_for 20 said run-stop1 ready
-    run -0 dk stop run-stop1
+    run -0 dk stop -t 60 run-stop1
     equal "exited 7" "$(state run-stop1)"
     dk run -d --name run-stop2 --stop-signal USR1 busybox sh -c 'trap "exit 8" USR1; trap "" TERM; echo ready; while :; do sleep 0.1; done'
     wait_for 20 said run-stop2 ready
-    run -0 dk stop run-stop2
+    run -0 dk stop -t 60 run-stop2
     equal "exited 8" "$(state run-stop2)"
     dk run -d --name run-stop3 busybox sh -c 'trap "" TERM; echo ready; while :; do sleep 0.1; done'
     wait_for 20 said run-stop3 ready

@@ -35,19 +35,24 @@ refused() { # PID: our child's exit code is not 0
 }
 
 @test "a guest that never answers ends in a clear error in bounded time, and holds up nobody" {
-    dk create --name stall-hangs busybox true
-    DK_TIMEOUT=200 dk start stall-hangs >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
-    client=$!
+    dk create --name stall-hangs busybox sleep 1000
     name=$(domain stall-hangs)
     pid_file=/run/libvirt/qemu/$name.pid
     boots() { virsh -q -c qemu:///system list --name --state-running | grep "$name"; }
-    wait_for 60 boots
-    kill -STOP "$(cat "$pid_file")"
+    stop_booting() { # false: its process ran already
+        DK_TIMEOUT=200 dk start stall-hangs >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+        client=$!
+        wait_for 60 boots
+        pid=$(cat "$pid_file")
+        kill -STOP "$pid"
+        [ "$(state stall-hangs)" != "running 0" ] || { kill -CONT "$pid"; wait "$client"; return 1; }
+    }
+    until stop_booting; do dk kill stall-hangs; done
     run -4 dk run --rm --name stall-beside busybox sh -c 'exit 4'
     refused "$client"
     run -0 cat "$BATS_TEST_TMPDIR/out"
     expect "the virtual machine did not answer within"
     equal "created 128" "$(state stall-hangs)"
     [ ! -e "$pid_file" ]
-    run -0 dk start -a stall-hangs
+    run -0 dk start stall-hangs
 }

@@ -67,6 +67,18 @@ void open_execution(void)
         fail_msg("%s", err.message);
 }
 
+void __real_pl_container_deadline(struct pl_container *c, uint64_t ms,
+                                  void (*fn)(struct pl_container *));
+void __wrap_pl_container_deadline(struct pl_container *c, uint64_t ms,
+                                  void (*fn)(struct pl_container *));
+
+void __wrap_pl_container_deadline(struct pl_container *c, uint64_t ms,
+                                  void (*fn)(struct pl_container *))
+{
+    uint64_t more = c->rec.state == PL_RESTARTING ? RESTART_WAITS_MS : 0;
+    __real_pl_container_deadline(c, ms + more, fn);
+}
+
 void set_creates_held(bool holds)
 {
     (void)pthread_mutex_lock(&fake.lock);

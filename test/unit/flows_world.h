@@ -28,6 +28,9 @@ int world_setup(void **state);
 int world_teardown(void **state);
 #define FLOW(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
 
+/* What waits for its next run waits so much longer: until a test says that it is due, however slow the machine. */
+#define RESTART_WAITS_MS 3600000
+
 /* Turns the loop until it is so. */
 #define until(condition)                                                                           \
     while (!(condition))                                                                           \

@@ -27,6 +27,7 @@ define flow_rules
 $1_DIR := test/unit
 $1_SRC := $1.c flows_world.c fake_vm.c storage_rpc.c
 $1_LIBS := portlayer host confine json base
+$1_LDFLAGS := -Wl,--wrap=pl_container_deadline
 $1_LDLIBS := -lcmocka -luv -lcjson -lm
 endef
 $(foreach t,$(FLOWS),$(eval $(call flow_rules,$t)))

@@ -48,12 +48,30 @@ static void test_a_vm_without_readable_metadata_is_its_containers(void **state)
 {
     (void)state;
     (void)running('a', "");
+    until(w.loop.active_reqs.count == 0); /* its network is up */
     fake.domains[0].container_id[0] = '\0';
     lose_libvirt();
     until(fake.n_opened == 2 && !w.pl.execution->is_reconnecting);
     assert_int_equal(fake.n_destroys, 0);
     assert_int_equal(w.loop.active_reqs.count, 0);
     assert_int_equal(container('a')->rec.state, PL_RUNNING);
+}
+
+static void test_a_start_after_the_process_ended_is_a_start_of_the_next_run(void **state)
+{
+    (void)state;
+    struct pl_container *c = running('a', "");
+    struct rpc_stream *early = post("start", "ca", NULL);
+    assert_true(early->is_over); /* it runs already */
+    fake_exit(c, 7);
+    unsigned run = c->rec.run;
+    struct rpc_stream *st = post("start", "ca", NULL);
+    assert_false(st->is_over);
+    assert_true(fake_answer(c, "/v1/ack", NULL, "{}"));
+    until(c->rec.run > run);
+    assert_false(st->is_over);
+    comes_up(c);
+    assert_non_null(st->answer);
 }
 
 static void test_a_start_during_the_listing_is_not_taken_for_an_end(void **state)
@@ -380,6 +398,7 @@ int main(void)
         FLOW(test_who_waits_for_a_container_that_cannot_start_is_answered),
         FLOW(test_a_second_stop_shortens_the_first),
         FLOW(test_a_stop_during_a_restart_is_answered_by_the_end_of_the_run),
+        FLOW(test_a_start_after_the_process_ended_is_a_start_of_the_next_run),
         FLOW(test_a_start_during_the_listing_is_not_taken_for_an_end),
     };
     return cmocka_run_group_tests(tests, world_init, NULL);

@@ -128,10 +128,10 @@ static void test_a_tool_that_fails_is_quoted(void **state)
     (void)state;
     struct vic_err err = {0};
     const char *const fails[] = {"sh", "-c", "echo no luck >&2; exit 3", NULL};
-    assert_int_equal(pl_spawn_run(fails, "sh", 5000, &err), -EIO);
+    assert_int_equal(pl_spawn_run(fails, "sh", 600000, &err), -EIO);
     assert_string_equal(err.message, "sh failed (3): no luck");
     const char *const missing[] = {"/no/such/tool", NULL};
-    assert_int_equal(pl_spawn_run(missing, "tool", 5000, &err), -ENOENT);
+    assert_int_equal(pl_spawn_run(missing, "tool", 600000, &err), -ENOENT);
     const char *const slow[] = {"sleep", "60", NULL};
     assert_int_equal(pl_spawn_run(slow, "sleep", 50, &err), -ETIMEDOUT);
     assert_string_equal(err.message, "sleep did not end in time");

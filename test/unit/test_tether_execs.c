@@ -350,13 +350,17 @@ static void test_children_of_an_exec_do_not_hold_its_end_up(void **state)
     (void)state;
     skip_unless_root();
     struct run run;
+    exec_grace_ms = 3600000;
     begin_with(&run, SLEEPER);
     assert_int_equal(
-        run_exec(&run, 1,
-                 "\"args\":[\"sh\",\"-c\",\"(sleep 0.1; echo late) & sleep 1000 & exit 3\"]"),
-        3);
+        run_exec(&run, 1, "\"args\":[\"sh\",\"-c\",\"(sleep 0.1; echo late) & exit 3\"]"), 3);
     assert_string_equal(vic_buf_str(&run.out), "late\n");
     kill_and_end(&run);
+    exec_grace_ms = 1;
+    begin_with(&run, SLEEPER);
+    assert_int_equal(run_exec(&run, 1, "\"args\":[\"sh\",\"-c\",\"sleep 1000 & exit 3\"]"), 3);
+    kill_and_end(&run);
+    exec_grace_ms = EXEC_GRACE_MS;
 }
 
 /* They write as fast as they are read when nothing more is waited for. */

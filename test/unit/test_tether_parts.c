@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -340,15 +341,16 @@ static void test_processes_are_told_from_proc(void **state)
     auto_free char *list = vic_xasprintf("%s/cgroup.procs", dir);
     pid_t pid = fork();
     if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void)execlp("sleep", "a (b) 1\n", "600", (char *)NULL);
         _exit(1);
     }
-    auto_free char *comm = vic_xasprintf("/proc/%d/comm", pid);
-    auto_free char *name = NULL;
-    do { /* until it has become what it is to be */
-        free(TAKE_PTR(name));
-        assert_int_equal(vic_file_read(comm, 64, &name, NULL, NULL), 0);
-    } while (strcmp(name, "sleep\n") != 0);
+    auto_free char *cmdline = vic_xasprintf("/proc/%d/cmdline", pid);
+    auto_free char *args = NULL;
+    do { /* until it has become what it is to be; its name is there before its arguments */
+        free(TAKE_PTR(args));
+        assert_int_equal(vic_file_read(cmdline, 4096, &args, NULL, NULL), 0);
+    } while (strcmp(args, "a (b) 1\n") != 0);
     auto_free char *text = vic_xasprintf("%d\n%d\n0\n../1\n2147483647\n", getpid(), pid);
     assert_int_equal(vic_file_replace(list, text, strlen(text), 0600, NULL), 0);
     auto_close int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

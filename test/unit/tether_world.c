@@ -31,6 +31,7 @@
 char dir[] = "/tmp/test_tether_XXXXXX";
 char *root;
 char *output_path;
+unsigned exec_grace_ms = EXEC_GRACE_MS;
 
 /* ---- the tether under test, in a process of its own ------------------------------------------ */
 
@@ -83,6 +84,7 @@ static _Noreturn void be_tether(int rpc_fd)
                                      .state_dir = state,
                                      .nofile = NOFILE,
                                      .cgroup_fd = -1,
+                                     .exec_grace_ms = exec_grace_ms,
                                      .prepare = prepare,
                                      .confine = confine,
                                      .was_oom_killed = was_oom_killed,
