@@ -22,9 +22,10 @@ struct attach {
     struct pl_container *c; /* a reference */
     struct rpc_stream *stream;
     bool wants_stdin, wants_stdout, wants_stderr, wants_logs, wants_stream;
-    bool is_run_over; /* the run that is waited for is: end behind it */
-    bool is_past;     /* output is of a run that was over before */
-    unsigned next;    /* ... and this one has begun meanwhile; 0: none */
+    bool is_run_over;   /* the run that is waited for is: end behind it */
+    unsigned past;      /* output is of this run, which was over before; 0: is not */
+    unsigned last_past; /* the last such run that is wanted */
+    unsigned next;      /* ... and this one has begun by now; 0: none */
     bool is_closed;
     struct pl_output *output; /* NULL until a run begins */
     uint64_t budget_offset;
@@ -95,16 +96,30 @@ static void open_output(struct attach *a, unsigned run, uint64_t offset)
     }
 }
 
-/* From what was said in the last run to what is said in the next. */
+/* Of the runs from this one on that were over before, the first that has a file: a start that failed early has
+ * none, and what is over the log's limit has gone. */
+static bool open_past(struct attach *a, unsigned run)
+{
+    for (; run <= a->last_past && !a->output; run++) {
+        auto_free char *path = pl_container_output_path(a->c, run);
+        if (pl_output_open(path, 0, &a->output, NULL) == 0)
+            a->past = run;
+    }
+    return a->output != NULL;
+}
+
+/* From what was said in one run to what is said in the next. */
 static void turn_to_next(struct attach *a)
 {
-    a->is_past = false;
     pl_output_close(TAKE_PTR(a->output));
-    if (a->next > 0)
-        open_output(a, a->next, 0);
+    if (!open_past(a, a->past + 1)) {
+        a->past = 0;
+        if (a->next > 0)
+            open_output(a, a->next, 0);
+    }
     if (a->output)
-        pump(a);
-    else if (a->is_run_over && !a->is_closed)
+        (void)uv_timer_start(&a->timer, on_turn, 0, 0);
+    else if ((a->is_run_over || !a->wants_stream) && !a->is_closed)
         finish(a);
 }
 
@@ -135,9 +150,9 @@ static void pump(struct attach *a)
     if (r < 0)
         vic_log(VIC_WARN, "attach", a->c->rec.id, "%s", err.message);
     pl_output_rest(a->output);
-    if (a->is_past && a->wants_stream)
+    if (a->past > 0)
         turn_to_next(a);
-    else if (a->is_past || a->is_run_over || (!a->wants_stream && r <= 0))
+    else if (a->is_run_over || (!a->wants_stream && r <= 0))
         finish(a);
 }
 
@@ -146,8 +161,8 @@ void pl_attach_run_begins(struct pl_container *c)
     struct attach *a;
     struct attach *next;
     list_for_each_safe(a, next, &c->attaches, link) {
-        if (a->is_past && a->next == 0)
-            a->next = c->rec.run;
+        if (a->past > 0)
+            a->next = a->next > 0 ? a->next : c->rec.run;
         else if (!a->output)
             open_output(a, c->rec.run, 0);
     }
@@ -168,7 +183,7 @@ uint64_t pl_attach_held(const struct pl_container *c)
     const struct attach *a;
     list_for_each(a, &c->attaches, link) {
         uint64_t offset = UINT64_MAX;
-        if (a->is_past)
+        if (a->past > 0)
             offset = a->next == c->rec.run ? 0 : UINT64_MAX;
         else if (a->output)
             offset = pl_output_offset(a->output);
@@ -345,25 +360,17 @@ static int check(const struct pl_container *c, const struct attach *a, struct vi
     return 0;
 }
 
-/* The newest run that has said something; a start that failed early has no file. */
-static bool open_past(struct attach *a)
-{
-    for (unsigned run = a->c->rec.run; run > 0 && run >= a->c->first_run && !a->output; run--) {
-        auto_free char *path = pl_container_output_path(a->c, run);
-        (void)pl_output_open(path, 0, &a->output, NULL);
-    }
-    return a->output != NULL;
-}
-
 static void begin(struct attach *a)
 {
     struct pl_container *c = a->c;
     bool has_vm = pl_state_has_vm(c->rec.state);
-    if (has_vm && c->watch) {
+    bool runs = has_vm && c->watch;
+    a->last_past = has_vm ? c->rec.run - 1 : c->rec.run;
+    if (a->wants_logs && open_past(a, c->first_run ? c->first_run : 1)) {
+        a->next = runs ? c->rec.run : 0;
+    } else if (runs) {
         /* "From now on": the first record not seen yet. */
         open_output(a, c->rec.run, a->wants_logs ? 0 : pl_watch_offset(c->watch));
-    } else if (!has_vm && a->wants_logs && open_past(a)) {
-        a->is_past = true;
     } else if (!a->wants_stream) {
         finish(a);
     }

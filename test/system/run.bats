@@ -189,7 +189,7 @@ said() { [ "$(dk logs "$1" | xargs)" = "$2" ]; } # NAME WORDS
 
 @test "attach with logs to what has ended sends them first, and then what comes" {
     attach="/v1.50/containers/run-past/attach?stdout=1&stderr=1"
-    dk create --name run-past busybox sh -c 'echo "run $(cat /n)"; [ "$(cat /n)" = 2 ] || echo 2 >/n'
+    dk create --name run-past busybox sh -c 'n=$(cat /n); echo "run $n"; echo "$((n + 1))" >/n; [ "$n" -lt 3 ] || sleep 1000'
     printf 1 >"$BATS_TEST_TMPDIR/n"
     dk cp "$BATS_TEST_TMPDIR/n" run-past:/n
     dk start -a run-past
@@ -201,7 +201,18 @@ said() { [ "$(dk logs "$1" | xargs)" = "$2" ]; } # NAME WORDS
     wait_for 20 grep -q "run 1" "$BATS_TEST_TMPDIR/both"
     dk start run-past
     wait "$client"
-    equal "run 1 run 2 200" "$(tr -cd 'a-z0-9 \n' <"$BATS_TEST_TMPDIR/both" | xargs)"
+    said() { tr -cd 'a-z0-9 \n' <"$1" | xargs; }
+    equal "run 1 run 2 200" "$(said "$BATS_TEST_TMPDIR/both")"
+    # All runs, of one that runs too.
+    equal "run 1 run 2 200" "$(said <(api POST "$attach&logs=1"))"
+    dk start run-past
+    wait_for 20 eval '[ "$(said <(api POST "$attach&logs=1"))" = "run 1 run 2 run 3 200" ]'
+    api POST "$attach&logs=1&stream=1" -N >"$BATS_TEST_TMPDIR/all" 3>&- &
+    client=$!
+    wait_for 20 grep -q "run 3" "$BATS_TEST_TMPDIR/all"
+    dk kill run-past
+    wait "$client"
+    equal "run 1 run 2 run 3 200" "$(said "$BATS_TEST_TMPDIR/all")"
 }
 
 @test "who reads the past slowly has all of it, and its end when the container is removed" {
