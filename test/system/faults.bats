@@ -93,3 +93,16 @@ ends() { # NAME
     expect "exec format error"
     ends worst-arch
 }
+
+@test "a guest that cannot be set up says why at once, and runs when it can" {
+    dk create --name worst-blank busybox sleep 1000
+    disk=$SUITE/vchs/faults/containers/$(dk inspect -f "{{.Id}}" worst-blank)/disk.qcow2
+    cp -a "$disk" "$BATS_TEST_TMPDIR/disk"
+    qemu-img create -q -f qcow2 "$disk" 64M # without a file system
+    run -1 dk start worst-blank
+    expect "mount"
+    equal "created 128" "$(state worst-blank)"
+    cp -a "$BATS_TEST_TMPDIR/disk" "$disk"
+    dk start worst-blank
+    ends worst-blank
+}

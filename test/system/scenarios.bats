@@ -91,7 +91,16 @@ is_state() { [ "$(state "$1")" = "$2" ]; }
     before=$(address scene-five1)
     dk restart -t 0 scene-five1
     equal "$before" "$(address scene-five1)"
-    dk rm -f scene-five{1..5}
+    dk stop -t 0 scene-five1
+    dk restart scene-five1
+    equal "$before" "$(address scene-five1)"
+    dk create --name scene-five6 busybox sleep 1000
+    dk restart scene-five6
+    before=$(address scene-five6)
+    [ -n "$before" ]
+    dk restart -t 0 scene-five6
+    equal "$before" "$(address scene-five6)"
+    dk rm -f scene-five{1..6}
 }
 
 @test "stopped while execs are in flight: each ends, and the container can be removed" {
@@ -118,7 +127,7 @@ is_state() { [ "$(state "$1")" = "$2" ]; }
         (until [ -e "$BATS_TEST_TMPDIR/over" ]; do dk restart -t 0 scene-fought >/dev/null 2>&1; done) 3>&- &
         pids[i]=$!
     done
-    for _ in 1 2; do
+    for _ in $(seq 10); do
         dk stop -t 0 scene-fought >/dev/null 2>&1 || :
         dk start scene-fought >/dev/null 2>&1 || :
         dk version >/dev/null
