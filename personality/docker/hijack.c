@@ -10,6 +10,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/banned.h"
+#include "lib/base/clock.h"
 #include "personality/docker/server.h"
 
 #define READ_BLOCK (32u << 10)
@@ -18,7 +19,8 @@
 #define LINGER_MS 5000
 /* Docker's own SDK for Python reads the answer's head through a buffer, goes on with the bare socket, and so loses
  * what came together with the head: our first bytes wait until it was taken.  Nothing tells of that, so we look,
- * less and less often: who does not take the head has no use for what follows. */
+ * less and less often: who does not take the head has no use for what follows.  After our end it is no longer waited
+ * for than LINGER_MS. */
 #define HEAD_POLL_MS 1
 #define HEAD_POLL_MAX_MS 1024
 
@@ -28,6 +30,7 @@ struct docker_hijack {
     uv_poll_t poll;
     uv_timer_t timer; /* of the head, then of lingering */
     unsigned poll_ms; /* to the next look at the head */
+    uint64_t end_ms;  /* when is_ending was set */
     unsigned n_handles;
     int fd;
     void *handle; /* gives the socket back */
@@ -174,7 +177,8 @@ static void on_head_poll(uv_timer_t *t);
 
 static void look_at_head(struct docker_hijack *j)
 {
-    j->is_head_taken = !has_unread(j->fd);
+    bool is_late = j->is_ending && vic_clock_monotonic_ms() - j->end_ms > LINGER_MS;
+    j->is_head_taken = is_late || !has_unread(j->fd);
     if (j->is_head_taken)
         return;
     (void)uv_timer_start(&j->timer, on_head_poll, j->poll_ms, 0);
@@ -255,6 +259,7 @@ void docker_hijack_end(struct docker_hijack *h)
     if (h->is_dead || h->is_ending)
         return;
     h->is_ending = true;
+    h->end_ms = vic_clock_monotonic_ms();
     if (flush(h) < 0)
         vic_buf_clear(&h->out);
     after_flush(h);

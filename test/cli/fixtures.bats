@@ -28,7 +28,8 @@ status() { curl -s --noproxy '*' -o "$BATS_TEST_TMPDIR/body" -w '%{http_code}' "
 @test "a second build does nothing" {
     before=$(stat -c %Y.%i "$IMAGES"/*/index.json)
     run "$ROOT/test/images/build" "$IMAGES"
-    [ "$status" -eq 0 ] && [ -z "$output" ]
+    [ "$status" -eq 0 ]
+    [ -z "$output" ]
     [ "$before" = "$(stat -c %Y.%i "$IMAGES"/*/index.json)" ]
 }
 
@@ -41,7 +42,8 @@ status() { curl -s --noproxy '*' -o "$BATS_TEST_TMPDIR/body" -w '%{http_code}' "
 
 @test "build refuses an image it does not know" {
     run "$ROOT/test/images/build" "$IMAGES" no-such
-    [ "$status" -ne 0 ] && [[ $output == *no-such* ]]
+    [ "$status" -ne 0 ]
+    [[ $output == *no-such* ]]
 }
 
 @test "debian-demo has five layers and shares four with v2" {
@@ -58,17 +60,25 @@ status() { curl -s --noproxy '*' -o "$BATS_TEST_TMPDIR/body" -w '%{http_code}' "
     umoci raw unpack --image "$IMAGES/debian-demo:latest" "$BATS_TEST_TMPDIR/root"
     cd "$BATS_TEST_TMPDIR/root"
     [ "$(find . | wc -l)" -ge 5000 ]
-    [ ! -e change/delete-me ] && [ ! -e change/delete-dir ] && [ ! -e change/opaque/old ]
-    [ -f change/dir2file ] && [ -d change/file2dir ] && [ -d change/link2dir ] && [ ! -L change/link2dir ]
+    [ ! -e change/delete-me ]
+    [ ! -e change/delete-dir ]
+    [ ! -e change/opaque/old ]
+    [ -f change/dir2file ]
+    [ -d change/file2dir ]
+    [ -d change/link2dir ]
+    [ ! -L change/link2dir ]
     [ "$(cat change/deleted-then-back)" = "back again" ]
-    [ "$(stat -c %h odd/hard/a)" -eq 3 ] && [ odd/hard/a -ef odd/hard/lower ]
+    [ "$(stat -c %h odd/hard/a)" -eq 3 ]
+    [ odd/hard/a -ef odd/hard/lower ]
     [[ $(getcap usr/local/bin/ping-cap) == *cap_net_raw* ]]
     [ "$(stat -c %.Y odd/time/before-with-fraction)" = -1.500000000 ]
     [ "$(stat -c %s odd/size/sparse)" -eq 10485760 ]
     [ "$(chroot . /bin/bash -c '. /etc/os-release; echo $ID; ip -V >&2; python3 -c "print(6*7)"')" = "debian
 42" ]
-    ! chroot . /bin/bash -c 'for f in /usr/bin/* /usr/sbin/*; do
-        /lib64/ld-linux-x86-64.so.2 --list "$f" 2>&1; done' | grep "cannot open shared" || false
+    run chroot . /bin/bash -c 'for f in /usr/bin/* /usr/sbin/*; do
+        /lib64/ld-linux-x86-64.so.2 --list "$f" 2>&1; done'
+    [[ $output == *libc.so* ]]
+    [[ $output != *"cannot open shared"* ]]
 }
 
 @test "busybox:user carries every setting" {
@@ -89,11 +99,15 @@ status() { curl -s --noproxy '*' -o "$BATS_TEST_TMPDIR/body" -w '%{http_code}' "
 
 @test "a registry that was stopped leaves nothing and starts again on a given port" {
     . "$ROOT/test/lib/registry.bash"
-    registry_start "$BATS_TEST_TMPDIR/r"
-    first=$REGISTRY pid=$(cat "$BATS_TEST_TMPDIR/r/registry.pid")
-    registry_stop "$BATS_TEST_TMPDIR/r"
-    ! kill -0 "$pid" 2>/dev/null || false
-    registry_start "$BATS_TEST_TMPDIR/r" "${first#*:}"
+    for _ in 1 2 3 4 5; do
+        registry_start "$BATS_TEST_TMPDIR/r"
+        first=$REGISTRY pid=$(cat "$BATS_TEST_TMPDIR/r/registry.pid")
+        registry_stop "$BATS_TEST_TMPDIR/r"
+        if kill -0 "$pid" 2>/dev/null; then false; fi
+        # In between the port is anybody's.
+        if registry_start "$BATS_TEST_TMPDIR/r" "${first#*:}"; then break; fi
+        grep 'address already in use' "$BATS_TEST_TMPDIR/r/registry.log"
+    done
     again=$REGISTRY
     registry_stop "$BATS_TEST_TMPDIR/r"
     registry_stop "$BATS_TEST_TMPDIR/r"
@@ -103,7 +117,8 @@ status() { curl -s --noproxy '*' -o "$BATS_TEST_TMPDIR/body" -w '%{http_code}' "
 @test "a port that is taken is an error, and leaves no process" {
     . "$ROOT/test/lib/registry.bash"
     run registry_start "$BATS_TEST_TMPDIR/r" "${FAKE#*:}"
-    [ "$status" -ne 0 ] && [ ! -e "$BATS_TEST_TMPDIR/r/registry.pid" ]
+    [ "$status" -ne 0 ]
+    [ ! -e "$BATS_TEST_TMPDIR/r/registry.pid" ]
 }
 
 @test "skopeo pulls what the fake registry serves honestly" {
@@ -159,5 +174,6 @@ status() { curl -s --noproxy '*' -o "$BATS_TEST_TMPDIR/body" -w '%{http_code}' "
     printf '#!/bin/sh\n' >"$BATS_TEST_TMPDIR/bin/docker"
     chmod 755 "$BATS_TEST_TMPDIR/bin/docker"
     PATH=$BATS_TEST_TMPDIR/bin:$PATH docker_cli "$BATS_TEST_TMPDIR/cli"
-    [ "$DOCKER" = "$BATS_TEST_TMPDIR/bin/docker" ] && [ ! -e "$BATS_TEST_TMPDIR/cli" ]
+    [ "$DOCKER" = "$BATS_TEST_TMPDIR/bin/docker" ]
+    [ ! -e "$BATS_TEST_TMPDIR/cli" ]
 }

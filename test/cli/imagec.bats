@@ -53,7 +53,8 @@ export -f one_fault
 faults() { # lines of FAULT EXPECTED; 8 at a time
     run bash -c 'xargs -P 8 -d "\n" -I{} bash -c '\''one_fault "${1%% *}" "${1#* }"'\'' _ {}'
     echo "$output"
-    [ "$status" -eq 0 ] && [ -z "$output" ]
+    [ "$status" -eq 0 ]
+    [ -z "$output" ]
 }
 
 @test "an image comes whole, and skopeo reads it" {
@@ -75,11 +76,13 @@ faults() { # lines of FAULT EXPECTED; 8 at a time
 
 @test "every blob of a five-layer image hashes to its name, and a second pull fetches none" {
     pull "$REGISTRY/debian-demo:latest"
-    [ "$status" -eq 0 ] && [[ $output == *Waiting* ]]
+    [ "$status" -eq 0 ]
+    [[ $output == *Waiting* ]]
     [ "$(ls "$L/blobs/sha256" | wc -l)" -eq 7 ]
     (cd "$L/blobs/sha256" && for f in *; do echo "$f  $f"; done | sha256sum -c --quiet)
     pull "$REGISTRY/debian-demo:latest"
-    [ "$status" -eq 0 ] && [ "$(grep -c 'Already exists' <<<"$output")" -eq 5 ]
+    [ "$status" -eq 0 ]
+    [ "$(grep -c 'Already exists' <<<"$output")" -eq 5 ]
     [[ $output != *Downloading* ]]
 }
 
@@ -87,9 +90,11 @@ faults() { # lines of FAULT EXPECTED; 8 at a time
     pull --platform linux/arm64 "$FAKE/ok-index"
     [ "$status" -eq 0 ]
     pull --platform linux/s390x "$FAKE/ok-index"
-    [ "$status" -eq 1 ] && [[ $output == *"no matching manifest for linux/s390x in the manifest list entries"* ]]
+    [ "$status" -eq 1 ]
+    [[ $output == *"no matching manifest for linux/s390x in the manifest list entries"* ]]
     pull --platform linux/arm64 "$FAKE/ok"
-    [ "$status" -eq 1 ] && [[ $output == *"does not match the specified platform: wanted linux/arm64, actual: linux/amd64"* ]]
+    [ "$status" -eq 1 ]
+    [[ $output == *"does not match the specified platform: wanted linux/arm64, actual: linux/amd64"* ]]
 }
 
 @test "images of docker.io come from a mirror" {
@@ -100,9 +105,11 @@ faults() { # lines of FAULT EXPECTED; 8 at a time
 
 @test "a registry out of reach is named, for docker.io with the way out" {
     pull 127.0.0.1:1/x
-    [ "$status" -eq 1 ] && [[ $output == *"registry '127.0.0.1:1' cannot be reached"* ]]
+    [ "$status" -eq 1 ]
+    [[ $output == *"registry '127.0.0.1:1' cannot be reached"* ]]
     https_proxy=http://127.0.0.1:1 pull busybox
-    [ "$status" -eq 1 ] && [[ $output == *registry-1.docker.io*--registry-mirror* ]]
+    [ "$status" -eq 1 ]
+    [[ $output == *registry-1.docker.io*--registry-mirror* ]]
     [ "$(left)" -eq 0 ]
 }
 
@@ -125,13 +132,15 @@ faults() { # lines of FAULT EXPECTED; 8 at a time
 @test "a broken blob is taken up where it stopped" {
     fake_reset
     pull "$FAKE/close-early-once"
-    [ "$status" -eq 0 ] && [[ $output == *Retrying* ]]
+    [ "$status" -eq 0 ]
+    [[ $output == *Retrying* ]]
     fake_log | jq -e '[.[].headers.Range // empty | select(test("^bytes=[1-9][0-9]*-$"))] | length == 1'
 }
 
 @test "a manifest by digest must have that digest" {
     pull "$FAKE/wrong-manifest@$("$IMAGEC" pull --root "$BATS_TEST_TMPDIR/ok" "$FAKE/ok" 2>/dev/null)"
-    [ "$status" -eq 1 ] && [[ $output == *"manifest verification failed for digest sha256:"* ]]
+    [ "$status" -eq 1 ]
+    [[ $output == *"manifest verification failed for digest sha256:"* ]]
     [ "$(left)" -eq 0 ]
 }
 
@@ -139,7 +148,8 @@ faults() { # lines of FAULT EXPECTED; 8 at a time
     pull "$REGISTRY/busybox:latest"
     before=$(find "$L" -type f | sort | xargs sha256sum)
     pull "$FAKE/layer-missing"
-    [ "$status" -eq 1 ] && [ "$before" = "$(find "$L" -type f | sort | xargs sha256sum)" ]
+    [ "$status" -eq 1 ]
+    [ "$before" = "$(find "$L" -type f | sort | xargs sha256sum)" ]
 }
 
 @test "an interrupted pull leaves nothing" {
@@ -151,7 +161,9 @@ faults() { # lines of FAULT EXPECTED; 8 at a time
     done
     sleep 0.2
     kill -TERM $pid
-    ! wait $pid
+    code=0
+    wait "$pid" || code=$?
+    [ "$code" -ne 0 ]
     [ "$(left)" -eq 0 ]
 }
 
@@ -161,24 +173,29 @@ faults() { # lines of FAULT EXPECTED; 8 at a time
     flock 8
     pull "$FAKE/ok"
     exec 8<&-
-    [ "$status" -eq 1 ] && [[ $output == *"another imagec is writing"* ]]
+    [ "$status" -eq 1 ]
+    [[ $output == *"another imagec is writing"* ]]
 }
 
 @test "usage errors are 2 and say why" {
     pull
     [ "$status" -eq 2 ]
     pull UPPER
-    [ "$status" -eq 2 ] && [[ $output == *"repository name (UPPER) must be lowercase"* ]]
+    [ "$status" -eq 2 ]
+    [[ $output == *"repository name (UPPER) must be lowercase"* ]]
     pull --registry-mirror ftp://x busybox
-    [ "$status" -eq 2 ] && [[ $output == *"registry mirror 'ftp://x'"* ]]
+    [ "$status" -eq 2 ]
+    [[ $output == *"registry mirror 'ftp://x'"* ]]
     pull --platform linux busybox
     [ "$status" -eq 2 ]
     pull --no-such busybox
-    [ "$status" -eq 2 ] && [[ $output == *--no-such* ]]
+    [ "$status" -eq 2 ]
+    [[ $output == *--no-such* ]]
     run "$IMAGEC" push x
     [ "$status" -eq 2 ]
     run "$IMAGEC" --help
-    [ "$status" -eq 0 ] && [[ $output == *--registry-mirror* ]]
+    [ "$status" -eq 0 ]
+    [[ $output == *--registry-mirror* ]]
 }
 
 @test "the manual names every option" {

@@ -46,15 +46,18 @@ remove_all() { # PREFIX: the containers whose names begin with it
     # shellcheck disable=SC2086 # one word per id
     [ -z "$ids" ] || dk rm -f $ids >/dev/null
 }
-# An HTTP client that asks and then reads nothing; to be run with `&`.
-staller() { # METHOD PATH
+# An HTTP client that asks and then reads nothing but the answer's head, or not even all of that; to be run with `&`.
+staller() { # METHOD PATH [headless]
     exec python3 -c '
 import signal, socket, sys
 s = socket.socket(socket.AF_UNIX)
 s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
 s.connect(sys.argv[1])
 s.sendall(f"{sys.argv[2]} {sys.argv[3]} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n".encode())
-print(s.recv(12), flush=True)
+head = s.recv(12)
+while not sys.argv[4] and not head.endswith(b"\r\n\r\n"):
+    head += s.recv(1)
+print(head[:12], flush=True)
 signal.pause()
-' "${VIC_HOST#unix://}" "$1" "$2" 3>&-
+' "${VIC_HOST#unix://}" "$1" "$2" "${3-}" 3>&-
 }

@@ -50,7 +50,8 @@ sh_in() { dk exec copy-main sh -c "$1"; }
     dk cp copy-main:/c/link ./as-link
     [ -L as-link ]
     dk cp -L copy-main:/c/link ./as-dir
-    [ -d as-dir ] && [ ! -L as-dir ]
+    [ -d as-dir ]
+    [ ! -L as-dir ]
 }
 
 @test "stdin and stdout are tar streams" {

@@ -81,15 +81,17 @@ events_since() { # TIME ACTION
 @test "a client of a terminal that reads nothing holds up neither the others nor the process" {
     local query='stream=1&stdin=1&stdout=1&stderr=1'
     dk run -dit --name detach-own-stall busybox sh
-    staller POST "/v1.50/containers/detach-own-stall/attach?$query" >"$BATS_TEST_TMPDIR/stalled" &
-    stalled=$!
-    wait_for 30 grep -q 101 "$BATS_TEST_TMPDIR/stalled"
+    stalled=()
+    for headless in '' headless; do
+        staller POST "/v1.50/containers/detach-own-stall/attach?$query" $headless >"$BATS_TEST_TMPDIR/stalled$headless" &
+        stalled+=($!)
+        wait_for 30 grep -q 101 "$BATS_TEST_TMPDIR/stalled$headless"
+    done
     attach_to detach-own-stall "" "101" 'head -c 8000000 /dev/zero; echo e$((1+1))d\r' e2d '\x10\x11' \
         >"$BATS_TEST_TMPDIR/other"
     equal 8000000 "$(tr -dc '\0' <"$BATS_TEST_TMPDIR/other" | wc -c)"
     run -0 dk exec detach-own-stall echo "answers at once"
-    kill -0 "$stalled" # and was not cut off for it
-    kill "$stalled"
+    for pid in "${stalled[@]}"; do kill "$pid"; done # they are there yet, and were not cut off for it
     equal "running 0" "$(state detach-own-stall)"
 }
 

@@ -8,7 +8,7 @@ setup_file() {
     export VIC_HOST
     dk pull -q "$(image busybox)" >&2
     dk tag "$(image busybox)" busybox
-    dk run -d --name beside busybox sh -c 'while :; do date +%s >/tick; sleep 0.2; done' >&2
+    dk run -d --name beside busybox sh -c 'while :; do date +%s >/t; mv /t /tick; sleep 0.2; done' >&2
 }
 teardown_file() {
     . "$BATS_TEST_DIRNAME/../lib/vch.bash"
@@ -18,9 +18,10 @@ teardown() { remove_all worst-; }
 
 tick() { dk exec beside cat /tick; }
 goes_on() { # the other container does
-    local before
+    local before now
     before=$(tick)
-    wait_for 30 eval '[ "$(tick)" != "'"$before"'" ]'
+    [ -n "$before" ]
+    wait_for 30 eval 'now=$(tick) && [ -n "$now" ] && [ "$now" != "$before" ]'
 }
 # It can be looked at, stopped and removed.
 ends() { # NAME

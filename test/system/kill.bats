@@ -15,7 +15,9 @@ teardown() {
 pid_of() { vch_field ".daemons.\"$1\".pid" "${2:-$VCH}"; }
 died() { [ "$(pid_of "$@")" = 0 ]; }
 kill_daemon() { # NAME [VCH]: returns when it is dead
-    kill -KILL "$(pid_of "$@")" && wait_for 60 died "$@"
+    local pid
+    pid=$(pid_of "$@")
+    [ "$pid" -gt 1 ] && kill -KILL "$pid" && wait_for 60 died "$@" # 0 would be us all
 }
 domains() { virsh -q -c qemu:///system list --name; }
 domain() { echo "vic-$(vch_field .id)-$(dk inspect -f '{{.Id}}' "$1" | cut -c1-12)"; }
@@ -64,9 +66,9 @@ hand_started() { [ -d /run/systemd/system ] || pgrep -x virtlogd >/dev/null; }
     exec {unread}<>"$BATS_TEST_TMPDIR/unread"
     head -c 30000000 /dev/zero >"$BATS_TEST_TMPDIR/large"
     dk cp "$BATS_TEST_TMPDIR/large" kill-nap:/large
-    dk cp kill-nap:/large - >&"$unread" 3>&- &
+    dk cp kill-nap:/large - >"$BATS_TEST_TMPDIR/unread" 3>&- {unread}>&- &
     client=$!
-    wait_for 20 read -rn 1 -u "$unread"
+    wait_for 20 read -t 1 -rn 1 -u "$unread"
     name=$(domain kill-nap)
     kill_daemon vic-portlayer
     domains | grep "$name"
@@ -195,8 +197,10 @@ only_our_vms() { ! domains | grep -v "^vic-$(vch_field .id)-" | grep -q .; }
     run -0 --separate-stderr dk info -f '{{json .Warnings}}'
     [[ $output == *"record of container ${id:0:12} cannot be read"* ]]
     domains | grep "$name"
-    dk run --rm --name kill-other busybox hostname -i >"$BATS_TEST_TMPDIR/other"
-    [ "$(cat "$BATS_TEST_TMPDIR/other")" != "$address" ]
+    dk run -d --name kill-other busybox sleep 600
+    other=$(dk inspect -f '{{.NetworkSettings.IPAddress}}' kill-other)
+    [ -n "$other" ]
+    [ "$other" != "$address" ]
     machine stop --name "$VCH"
     cp "$BATS_TEST_TMPDIR/record" "$record"
     machine start --name "$VCH"

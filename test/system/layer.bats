@@ -170,7 +170,8 @@ refused() { # EXPECTED MEDIA FILE [DIFF_ID]
     grep -q '^Max file size *0 ' "/proc/$worker/limits"
     kill -9 "$applier"
     wait "$starter" || true
-    have_ended() { [ ! -e "/proc/$worker" ] && [ ! -e "/proc/$nbd" ]; }
+    # An orphan's zombie may stay where PID 1 does not look.
+    have_ended() { ! grep -qs '^State:.[^Z]' "/proc/$worker/status" "/proc/$nbd/status"; }
     wait_for 30 have_ended
     exec 9>&-
     apply # removes what was left

@@ -9,9 +9,11 @@ teardown() {
 # A network namespace that knows the way to this host's end of a veth pair and nothing beyond: it has names, and
 # a port that tells who asks.  Addresses are of 198.18.0.0/15, which is for such tests.
 outside_up() { # sets OUTSIDE, its address, and OUTSIDE_HOST, this host's
-    local net
+    local net=
     NS=vic-out-$$
-    net=198.$((18 + RANDOM % 2)).$((RANDOM % 256))
+    until [ -n "$net" ] && [ -z "$(ip -4 route show root "$net.0/24")" ]; do
+        net=198.$((18 + RANDOM % 2)).$((RANDOM % 256))
+    done
     OUTSIDE=$net.2 OUTSIDE_HOST=$net.1
     ip netns add "$NS"
     ip link add "vo$$" type veth peer name eth0 netns "$NS"
@@ -39,7 +41,8 @@ pings() { echo "until ping -c 1 -W 5 $1; do sleep 0.1; done"; } # ADDRESS
     dk run -d --name net-peer busybox sleep 600
     peer=$(dk inspect -f '{{.NetworkSettings.IPAddress}}' net-peer)
     gateway=$(dk inspect -f '{{.NetworkSettings.Gateway}}' net-peer)
-    [ -n "$peer" ] && [ -n "$gateway" ]
+    [ -n "$peer" ]
+    [ -n "$gateway" ]
     run -0 dk run --rm busybox sh -c "$(pings "$peer")"
     run -0 dk run --rm busybox sh -c "$(pings "$gateway")"
 }

@@ -114,7 +114,8 @@ is_state() { [ "$(state "$1")" = "$2" ]; }
     for pid in "${pids[@]}"; do
         rc=0
         wait "$pid" || rc=$?
-        [ "$rc" != 0 ] && [ "$rc" != 124 ] # ended, and not by the clock
+        [ "$rc" != 0 ]
+        [ "$rc" != 124 ] # ended, and not by the clock
     done
     run -1 dk exec scene-busy true
     expect "is not running"

@@ -35,9 +35,11 @@ refused() { # PID: our child's exit code is not 0
 }
 
 @test "a guest that never answers ends in a clear error in bounded time, and holds up nobody" {
-    dk create --name stall-hangs busybox sleep 1000
-    name=$(domain stall-hangs)
-    pid_file=/run/libvirt/qemu/$name.pid
+    make() {
+        dk create --name stall-hangs busybox sleep 1000
+        name=$(domain stall-hangs)
+        pid_file=/run/libvirt/qemu/$name.pid
+    }
     boots() { virsh -q -c qemu:///system list --name --state-running | grep "$name"; }
     stop_booting() { # false: its process ran already
         DK_TIMEOUT=200 dk start stall-hangs >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
@@ -47,7 +49,11 @@ refused() { # PID: our child's exit code is not 0
         kill -STOP "$pid"
         [ "$(state stall-hangs)" != "running 0" ] || { kill -CONT "$pid"; wait "$client"; return 1; }
     }
-    until stop_booting; do dk kill stall-hangs; done
+    make
+    until stop_booting; do
+        dk rm -f stall-hangs
+        make
+    done
     run -4 dk run --rm --name stall-beside busybox sh -c 'exit 4'
     refused "$client"
     run -0 cat "$BATS_TEST_TMPDIR/out"

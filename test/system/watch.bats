@@ -66,7 +66,7 @@ D /bin/vi" "$(dk diff watch-main)"
     wait_for 20 sh -c "$DOCKER -H $VIC_HOST top watch-main -o pid,args | grep -q 'sleep 1234'"
     run -0 dk top watch-main
     [[ ${lines[0]} =~ ^UID\ +PID\ +PPID\ +C\ +STIME\ +TTY\ +TIME\ +CMD$ ]]
-    [[ $output =~ root\ +[0-9]+\ +[0-9]+\ +[0-9]+\ +[0-9:]+\ +\?\ +00:00:0[0-9]\ +"sleep 3600" ]]
+    [[ $output =~ root\ +[0-9]+\ +[0-9]+\ +[0-9]+\ +[A-Za-z0-9:]+\ +\?\ +00:00:0[0-9]\ +"sleep 3600" ]]
     equal 2 "$(dk top watch-main -o pid,args | grep -c 'sleep [13]')"
     run -0 dk top watch-main aux
     [[ ${lines[0]} =~ ^USER\ +PID\ +%CPU\ +%MEM\ +VSZ\ +RSS\ +TTY\ +STAT\ +START\ +TIME\ +COMMAND$ ]]
@@ -85,7 +85,8 @@ D /bin/vi" "$(dk diff watch-main)"
     sh_in 'head -c 50000000 /dev/zero >/dev/shm/x'
     beside /var/tmp/busy "sh -c 'while :; do :; done'"
     grown=$(($(memory) - before))
-    [ "$grown" -gt 48000000 ] && [ "$grown" -lt 60000000 ]
+    [ "$grown" -gt 48000000 ]
+    [ "$grown" -lt 60000000 ]
     run -0 api GET "/v1.50/containers/watch-main/stats?stream=0"
     end_beside /var/tmp/busy
     sh_in 'rm /dev/shm/x'
