@@ -19,6 +19,7 @@ struct create {
     struct docker_create merged;
     char *image_id; /* owned */
     char *tried;    /* owned: the name sent last */
+    char *taken;    /* owned: what the port layer said of it */
 };
 
 static void create_free(struct create *c)
@@ -28,6 +29,7 @@ static void create_free(struct create *c)
     free(c->name);
     free(c->image_id);
     free(c->tried);
+    free(c->taken);
     free(c);
 }
 
@@ -37,11 +39,7 @@ static void send_create(struct docker_req *r, struct create *c);
 static void on_holder(struct docker_req *r, const struct vic_err *err, const cJSON *doc, void *arg)
 {
     struct create *c = arg;
-    docker_reply_errorf(r, VIC_ERR_CONFLICT,
-                        "Conflict. The container name \"/%s\" is already in use by container "
-                        "\"%s\". You have to remove (or rename) that container to be able to reuse "
-                        "that name.",
-                        c->tried, err ? "" : json_str(doc, "id", ""));
+    docker_reply_name_taken(r, c->tried, c->taken, err ? NULL : json_str(doc, "id", NULL));
     create_free(c);
 }
 
@@ -53,6 +51,7 @@ static void on_created(struct docker_req *r, const struct vic_err *err, const cJ
         return;
     }
     if (err && err->kind == VIC_ERR_CONFLICT) {
+        c->taken = vic_xstrdup(err->message);
         docker_get_container(r, c->tried, on_holder, c);
         return;
     }

@@ -184,20 +184,17 @@ void docker_container_kill(struct docker_req *r)
 static void on_name_holder(struct docker_req *r, const struct vic_err *err, const cJSON *doc,
                            void *arg)
 {
-    (void)arg;
+    auto_free char *message = arg;
     const char *name = docker_req_query_or(r, "name", "");
-    docker_reply_errorf(r, VIC_ERR_CONFLICT,
-                        "Conflict. The container name \"/%s\" is already in use by container "
-                        "\"%s\". You have to remove (or rename) that container to be able to reuse "
-                        "that name.",
-                        name + (*name == '/'), err ? "" : json_str(doc, "id", ""));
+    docker_reply_name_taken(r, name + (*name == '/'), message,
+                            err ? NULL : json_str(doc, "id", NULL));
 }
 
 static void on_renamed(struct docker_req *r, const struct vic_err *err, const cJSON *doc, void *arg)
 {
     const char *name = docker_req_query_or(r, "name", "");
     if (err && err->kind == VIC_ERR_CONFLICT)
-        docker_get_container(r, name + (*name == '/'), on_name_holder, NULL);
+        docker_get_container(r, name + (*name == '/'), on_name_holder, vic_xstrdup(err->message));
     else
         docker_intent_reply_no_content(r, err, doc, arg);
 }

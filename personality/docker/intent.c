@@ -102,6 +102,19 @@ static void on_container(struct docker_req *r, const struct vic_err *err, const 
     get_done(r, g, err, doc);
 }
 
+void docker_reply_name_taken(struct docker_req *r, const char *name, const char *message,
+                             const char *holder)
+{
+    if (holder)
+        docker_reply_errorf(r, VIC_ERR_CONFLICT,
+                            "Conflict. The container name \"/%s\" is already in use by container "
+                            "\"%s\". You have to remove (or rename) that container to be able to "
+                            "reuse that name.",
+                            name, holder);
+    else
+        docker_reply_errorf(r, VIC_ERR_CONFLICT, "Conflict. %s", message);
+}
+
 void docker_get_container(struct docker_req *r, const char *ref, docker_intent_fn done, void *arg)
 {
     struct get *g = vic_new(struct get);

@@ -26,7 +26,12 @@ void docker_intent_reply_no_content(struct docker_req *r, const struct vic_err *
 /* Checks the {} of a container path; answers and returns false when it is empty. */
 bool docker_need_name(struct docker_req *r);
 
-/* GET /v1/containers/{name}: calls done, or answers the error. */
+/* A container cannot have this name: holder (an id) has it; while that is being made or removed nobody but the port
+ * layer's message tells who it is: holder is NULL. */
+void docker_reply_name_taken(struct docker_req *r, const char *name, const char *message,
+                             const char *holder);
+
+/* GET /v1/containers/{name}; an error is in Docker's words. */
 void docker_get_container(struct docker_req *r, const char *ref, docker_intent_fn done, void *arg);
 
 /* As docker_image_find among the port layer's images, and then the whole image, with its configuration;

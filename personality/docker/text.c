@@ -200,8 +200,10 @@ int docker_text_to_ns(const char *text, int64_t *ret_ns)
     auto_free char *whole = dot ? vic_xstrndup(text, (size_t)(dot - text)) : vic_xstrdup(text);
     int64_t s = 0;
     const int64_t max_s = INT64_MAX / VIC_NS_PER_S - 1;
-    if (vic_str_to_i64(whole, -max_s, max_s, &s) < 0)
+    if (vic_str_to_i64(whole, INT64_MIN, INT64_MAX, &s) < 0)
         return -EINVAL;
+    /* Docker takes any number of seconds: what we cannot count to is as good as never. */
+    s = s > max_s ? max_s : s < -max_s ? -max_s : s;
     int64_t ns = dot ? parse_fraction(dot + 1) : 0;
     if (ns < 0)
         return -EINVAL;

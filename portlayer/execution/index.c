@@ -25,6 +25,7 @@ struct pl_container *pl_container_new(struct pl_execution *x, struct pl_record *
     c->timer.data = c;
     vic_list_init(&c->link);
     vic_list_init(&c->requests);
+    vic_list_init(&c->late_copies);
     vic_list_init(&c->waiters);
     vic_list_init(&c->attaches);
     vic_list_init(&c->followers);

@@ -80,7 +80,8 @@ struct pl_container {
     uv_timer_t timer; /* the one deadline that is running: start, stop, kill, end or restart */
     void (*on_deadline)(struct pl_container *c);
 
-    struct vic_list requests; /* waiting for the state to change */
+    struct vic_list requests;    /* waiting for the state to change */
+    struct vic_list late_copies; /* nap.c: waiting for the end of the VM */
     struct vic_list waiters;
     struct vic_list attaches;
     struct vic_list followers; /* of logs */
@@ -142,6 +143,8 @@ void pl_request_reply(struct pl_request *req, const struct vic_err *err); /* NUL
 /* Applies an event that nobody asked for, then wakes what waits. */
 enum pl_action pl_container_apply(struct pl_container *c, enum pl_event event);
 void pl_container_wake(struct pl_container *c);
+/* Its process has ended: there may be a VM yet, which has nothing more to say. */
+bool pl_container_is_over(const struct pl_container *c);
 
 /* ---- start.c ---- */
 void pl_start_begin(struct pl_container *c, struct pl_request *take_req);
@@ -181,6 +184,10 @@ bool pl_nap_is_awake(const struct pl_container *c);
 /* Keeps a request until pl_copy_serve() can relay it; begins a nap unless there is one. */
 void pl_nap_wait(struct pl_container *c, struct rpc_stream *take_st, const char *method,
                  const char *path, const char *action);
+/* The same for a run whose process has ended: its VM is waited for first. */
+void pl_nap_wait_for_end(struct pl_container *c, struct rpc_stream *take_st, const char *method,
+                         const char *path, const char *action);
+void pl_nap_run_over(struct pl_container *c);
 void pl_nap_use(struct pl_container *c); /* by a relay; nothing where there is no nap */
 void pl_nap_leave(struct pl_container *c);
 /* What must not be done during a nap waits for its end, which this hastens. */

@@ -29,9 +29,28 @@ struct pl_request *pl_request_new(struct pl_container *c, struct rpc_stream *st,
     return req;
 }
 
+bool pl_container_is_over(const struct pl_container *c)
+{
+    return c->has_exit || !pl_state_has_vm(c->rec.state);
+}
+
+/* A guest on its way out answers no more: what it was asked is as if it had been asked afterwards. */
+static bool came_too_late(const struct pl_request *req, const struct vic_err *err)
+{
+    static const bool is_of_process[PL_EVENTS] = {
+        [PL_EV_SIGNAL] = true, [PL_EV_PAUSE] = true, [PL_EV_UNPAUSE] = true};
+    return err && err->kind == VIC_ERR_UNAVAILABLE && is_of_process[req->event] &&
+           pl_container_is_over(req->c);
+}
+
 void pl_request_reply(struct pl_request *req, const struct vic_err *err)
 {
     static const struct rpc_stream_events none = {0};
+    struct vic_err late;
+    if (came_too_late(req, err)) {
+        (void)vic_fail(&late, VIC_ERR_CONFLICT, 0, "container %s is not running", req->c->rec.id);
+        err = &late;
+    }
     vic_list_remove(&req->link);
     if (req->is_restart)
         req->c->keeps_on_end = false;
@@ -56,7 +75,12 @@ static void park(struct pl_request *req)
 static void refuse(struct pl_request *req, const struct pl_transition *t)
 {
     struct vic_err err = {0};
-    (void)vic_fail(&err, t->kind, 0, "container %s %s", req->c->rec.id, t->reason);
+    const char *id = req->c->rec.id;
+    /* Docker's words, which its clients look for. */
+    if (t->next == PL_REMOVING && (req->event == PL_EV_REMOVE || req->event == PL_EV_REMOVE_FORCE))
+        (void)vic_fail(&err, t->kind, 0, "removal of container %s is already in progress", id);
+    else
+        (void)vic_fail(&err, t->kind, 0, "container %s %s", id, t->reason);
     pl_request_reply(req, &err);
 }
 

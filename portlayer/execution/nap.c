@@ -52,18 +52,46 @@ static struct waiter *take_first(struct vic_list *waiters)
     return w;
 }
 
+static void append(struct vic_list *waiters, struct rpc_stream *take_st, const char *method,
+                   const char *path, const char *action)
+{
+    struct waiter *w = vic_new(struct waiter);
+    *w = (struct waiter){
+        .st = take_st, .path = vic_xstrdup(path), .method = method, .action = action};
+    vic_list_append(waiters, &w->link);
+}
+
 static void waiter_free(struct waiter *w)
 {
     free(w->path);
     free(w);
 }
 
-/* Of those that wait now: one may have to wait again. */
 static void serve(struct pl_container *c, struct vic_list *waiters)
 {
     struct waiter *w;
     while ((w = take_first(waiters))) {
         pl_copy_serve(c, w->st, w->method, w->path, w->action);
+        waiter_free(w);
+    }
+}
+
+/* Of those that are there now: one may have to wait again. */
+static void serve_all(struct pl_container *c, struct vic_list *list)
+{
+    struct vic_list waiters;
+    struct waiter *w;
+    vic_list_init(&waiters);
+    while ((w = take_first(list)))
+        vic_list_append(&waiters, &w->link);
+    serve(c, &waiters);
+}
+
+static void cancel_all(struct vic_list *waiters)
+{
+    struct waiter *w;
+    while ((w = take_first(waiters))) {
+        rpc_stream_cancel(w->st);
         waiter_free(w);
     }
 }
@@ -183,13 +211,10 @@ void pl_nap_failed(struct pl_container *c, const struct vic_err *err)
 void pl_nap_drop(struct pl_container *c)
 {
     struct pl_nap *nap = TAKE_PTR(c->nap);
-    struct waiter *w;
+    cancel_all(&c->late_copies);
     if (!nap)
         return;
-    while ((w = take_first(&nap->waiters))) {
-        rpc_stream_cancel(w->st);
-        waiter_free(w);
-    }
+    cancel_all(&nap->waiters);
     free(nap);
     pl_container_unref(c);
 }
@@ -244,13 +269,8 @@ bool pl_nap_holds_up(struct pl_container *c, enum pl_event event)
 
 void pl_nap_awake(struct pl_container *c)
 {
-    struct vic_list waiters;
-    struct waiter *w;
     c->nap->state = AWAKE;
-    vic_list_init(&waiters);
-    while ((w = take_first(&c->nap->waiters)))
-        vic_list_append(&waiters, &w->link);
-    serve(c, &waiters);
+    serve_all(c, &c->nap->waiters);
     if (c->nap)
         rest(c);
 }
@@ -265,10 +285,18 @@ void pl_nap_wait(struct pl_container *c, struct rpc_stream *take_st, const char 
         pl_container_ref(c);
         keep_image(c, true);
     }
-    struct waiter *w = vic_new(struct waiter);
-    *w = (struct waiter){
-        .st = take_st, .path = vic_xstrdup(path), .method = method, .action = action};
-    vic_list_append(&c->nap->waiters, &w->link);
+    append(&c->nap->waiters, take_st, method, path, action);
     if (is_new)
         pl_start_nap(c);
+}
+
+void pl_nap_wait_for_end(struct pl_container *c, struct rpc_stream *take_st, const char *method,
+                         const char *path, const char *action)
+{
+    append(&c->late_copies, take_st, method, path, action);
+}
+
+void pl_nap_run_over(struct pl_container *c)
+{
+    serve_all(c, &c->late_copies);
 }

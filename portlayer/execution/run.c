@@ -289,6 +289,7 @@ void pl_run_over(struct pl_container *c, int exit_code)
     if (c->rec.spec.auto_remove && !c->keeps_on_end &&
         pl_container_apply(c, PL_EV_REMOVE) == PL_DO_REMOVE)
         pl_remove_begin(c, NULL);
+    pl_nap_run_over(c); /* first: a start that waits would have them refused */
     pl_container_wake(c);
     pl_container_unref(c);
 }

@@ -147,7 +147,7 @@ static void on_guest_changed(const struct vic_err *err, const cJSON *doc, void *
     struct pl_container *c = u->req->c;
     (void)doc;
     /* The end came between: it holds from the next start on. */
-    bool has_ended = err && (u->run != c->rec.run || !pl_state_has_vm(c->rec.state));
+    bool has_ended = err && (u->run != c->rec.run || pl_container_is_over(c));
     if (!err || has_ended)
         apply(c, u);
     pl_request_reply(u->req, has_ended ? NULL : err);

@@ -2,6 +2,7 @@
 #include "portlayer/interaction/relay.h"
 
 #include "lib/base/alloc.h"
+#include "lib/base/str.h"
 
 struct relay {
     struct pl_container *c;    /* a reference */
@@ -9,16 +10,24 @@ struct relay {
     struct rpc_stream *guest;
     size_t owed_to_client; /* windows not given back yet */
     size_t owed_to_guest;
-    const char *action;
-    bool has_begun; /* the client was told that it goes well */
+    const char *method, *action; /* literals */
+    char *path;                  /* owned */
+    bool has_begun;              /* the client was told that it goes well */
 };
 
 static const struct rpc_stream_events deaf;
+
+/* The end of such a request is told at once: its client's was heard before it was asked again. */
+static bool has_no_body(const struct relay *r)
+{
+    return vic_str_eq(r->method, "GET");
+}
 
 static void relay_free(struct relay *r)
 {
     pl_nap_leave(r->c);
     pl_container_unref(r->c);
+    free(r->path);
     free(r);
 }
 
@@ -51,6 +60,14 @@ static void on_guest_drain(struct rpc_stream *st, void *arg)
     r->owed_to_client = 0;
 }
 
+/* The VM has gone with its container's process; nothing was said or taken yet, so it can be asked again. */
+static bool can_ask_again(const struct relay *r, const struct vic_err *err)
+{
+    const struct pl_container *c = r->c;
+    return err->kind == VIC_ERR_UNAVAILABLE && has_no_body(r) && !c->nap && !c->x->is_closed &&
+           pl_container_is_over(c);
+}
+
 static void on_guest_close(struct rpc_stream *st, const struct vic_err *err, void *arg)
 {
     (void)st;
@@ -61,6 +78,8 @@ static void on_guest_close(struct rpc_stream *st, const struct vic_err *err, voi
         rpc_stream_end(client);
     else if (r->has_begun)
         rpc_stream_cancel(client);
+    else if (can_ask_again(r, err))
+        pl_nap_wait_for_end(r->c, client, r->method, r->path, r->action);
     else
         rpc_reply_error(client, err);
     relay_free(r);
@@ -81,7 +100,8 @@ static void on_client_end(struct rpc_stream *st, void *arg)
 {
     (void)st;
     struct relay *r = arg;
-    rpc_stream_end(r->guest);
+    if (!has_no_body(r))
+        rpc_stream_end(r->guest);
 }
 
 static void on_client_drain(struct rpc_stream *st, void *arg)
@@ -126,6 +146,10 @@ void pl_relay(struct rpc_stream *st, struct pl_container *c, const char *method,
     pl_nap_use(c);
     r->c = c;
     r->client = st;
+    r->method = method;
+    r->path = vic_xstrdup(path);
     r->action = action;
+    if (has_no_body(r))
+        rpc_stream_end(r->guest);
     rpc_stream_set_events(st, &client_events, r);
 }

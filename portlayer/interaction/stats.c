@@ -39,20 +39,28 @@ static cJSON *about(const struct pl_container *c)
     return doc;
 }
 
+static cJSON *describe(const struct pl_container *c, const cJSON *guest)
+{
+    char now[VIC_CLOCK_TEXT_MAX];
+    cJSON *doc = about(c);
+    vic_clock_format_rfc3339(vic_clock_wall_ns(), now);
+    json_add_str(doc, "read_at", now);
+    json_add(doc, "guest", json_dup(guest));
+    add_vm(doc, c->pid);
+    return doc;
+}
+
+/* One whose process ended meanwhile has nothing to tell, like all that do not run. */
 static void on_answer(const struct vic_err *err, const cJSON *guest, void *arg)
 {
     static const struct rpc_stream_events none;
     struct pl_request *req = arg;
+    if (err && pl_container_is_over(req->c))
+        err = NULL;
     if (!err && req->stream) {
-        char now[VIC_CLOCK_TEXT_MAX];
-        cJSON *doc = about(req->c);
-        vic_clock_format_rfc3339(vic_clock_wall_ns(), now);
-        json_add_str(doc, "read_at", now);
-        json_add(doc, "guest", json_dup(guest));
-        add_vm(doc, req->c->pid);
         struct rpc_stream *st = TAKE_PTR(req->stream);
         rpc_stream_set_events(st, &none, NULL);
-        rpc_reply_json(st, doc);
+        rpc_reply_json(st, guest ? describe(req->c, guest) : about(req->c));
     }
     pl_request_reply(req, err);
 }
@@ -72,5 +80,5 @@ void pl_stats_handle(struct rpc_stream *st, void *arg)
     }
     struct pl_request *req = pl_request_new(c, st, PL_EV_SIGNAL);
     if (pl_channel_call(c->channel, "GET", "/v1/stats", NULL, on_answer, req, &err) < 0)
-        pl_request_reply(req, &err);
+        on_answer(&err, NULL, req);
 }

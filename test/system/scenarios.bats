@@ -152,6 +152,46 @@ is_state() { [ "$(state "$1")" = "$2" ]; }
     dk rm -f scene-off
 }
 
+# Asks again and again, over the end of the container's process, and prints which statuses there were.
+ask_over_the_end() { # NAME METHOD PATH [BODY]
+    dk run -d --name "$1" busybox sh -c 'trap "" USR1; echo x >/x; sleep 1; exit 3' >&2
+    timeout 90 python3 -c '
+import http.client, json, socket, sys
+where, method, path, body, name = sys.argv[1:]
+class Connection(http.client.HTTPConnection):
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(where)
+def ask(method, path, body=None):
+    c = Connection("x")
+    c.request(method, path, body, {"Content-Type": "application/json"})
+    answer = c.getresponse()
+    try:
+        return answer.status, answer.read()
+    except http.client.IncompleteRead:
+        return answer.status, b""
+statuses, is_over = set(), False
+while not is_over:
+    is_over = not json.loads(ask("GET", f"/v1.50/containers/{name}/json")[1])["State"]["Running"]
+    status, text = ask(method, path, body or None)
+    if status >= 500:
+        print(text, file=sys.stderr)
+    statuses.add(status)
+print(*sorted(statuses))
+' "${VIC_HOST#unix://}" "$2" "/v1.50/containers/$1/$3" "${4-}" "$1"
+    dk rm -f "$1" >&2
+}
+
+@test "who asks while a process ends hears what it was before, or what it is afterwards" {
+    equal "204 409" "$(ask_over_the_end scene-end POST 'kill?signal=USR1')"
+    equal "200 409" "$(ask_over_the_end scene-end GET top)"
+    equal 200 "$(ask_over_the_end scene-end GET 'stats?stream=0&one-shot=1')"
+    equal 200 "$(ask_over_the_end scene-end GET 'archive?path=/x')"
+    equal 200 "$(ask_over_the_end scene-end GET changes)"
+    run -0 ask_over_the_end scene-end POST update '{"PidsLimit":50}'
+    [[ ! ${lines[-2]} =~ (^| )5 ]]
+}
+
 @test "ps without a container shows its header only; -l, -n, -q and -s" {
     equal 1 "$(dk ps --filter name=scene-no-such | wc -l)"
     dk create --name scene-last busybox true

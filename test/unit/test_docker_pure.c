@@ -291,6 +291,10 @@ static void test_times(void **state)
     assert_int_equal(ns, 12000000001);
     assert_int_equal(docker_text_to_ns("1970-01-01T00:00:01Z", &ns), 0);
     assert_int_equal(ns, VIC_NS_PER_S);
+    assert_int_equal(docker_text_to_ns("9999999999", &ns), 0); /* after all we can count to */
+    assert_true(ns > 9000000000 * VIC_NS_PER_S);
+    assert_int_equal(docker_text_to_ns("-9223372036854775808", &ns), 0);
+    assert_true(ns < -9000000000 * VIC_NS_PER_S);
     static const char *const bad[] = {"", "x", "1.", "1.x", "99999999999999999999", "1 2"};
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
         assert_true(docker_text_to_ns(bad[i], &ns) < 0);

@@ -14,6 +14,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/file.h"
+#include "lib/base/str.h"
 #include "test/unit/flows_world.h"
 
 /* ---- libvirt comes back ---- */
@@ -72,6 +73,34 @@ static void test_a_start_after_the_process_ended_is_a_start_of_the_next_run(void
     assert_false(st->is_over);
     comes_up(c);
     assert_non_null(st->answer);
+}
+
+static void test_who_asks_a_process_that_has_ended_hears_that_it_does_not_run(void **state)
+{
+    (void)state;
+    struct pl_container *c = running('a', "");
+    struct vic_err lost;
+    (void)vic_fail(&lost, VIC_ERR_UNAVAILABLE, 0, "the connection was lost");
+    struct rpc_stream *during = post("signal", "ca", "{\"signal\":\"USR1\"}");
+    assert_true(fake_answer(c, "/v1/signal", &lost, NULL));
+    assert_int_equal(during->err.kind, VIC_ERR_UNAVAILABLE); /* nobody knows whether it came */
+    struct rpc_stream *across = post("signal", "ca", "{\"signal\":\"USR1\"}");
+    fake_exit(c, 0);
+    assert_true(fake_answer(c, "/v1/signal", &lost, NULL));
+    assert_int_equal(across->err.kind, VIC_ERR_CONFLICT);
+    assert_non_null(strstr(across->err.message, "is not running"));
+}
+
+static void test_a_second_removal_is_told_of_the_first(void **state)
+{
+    (void)state;
+    struct pl_container *c = running('a', "");
+    end_run(c, 0);
+    (void)remove_by_force("ca");
+    struct rpc_stream *st = remove_by_force("ca");
+    assert_int_equal(st->err.kind, VIC_ERR_CONFLICT);
+    assert_true(vic_str_starts_with(st->err.message, "removal of container "));
+    assert_non_null(strstr(st->err.message, " is already in progress"));
 }
 
 static void test_a_start_during_the_listing_is_not_taken_for_an_end(void **state)
@@ -399,6 +428,8 @@ int main(void)
         FLOW(test_a_second_stop_shortens_the_first),
         FLOW(test_a_stop_during_a_restart_is_answered_by_the_end_of_the_run),
         FLOW(test_a_start_after_the_process_ended_is_a_start_of_the_next_run),
+        FLOW(test_who_asks_a_process_that_has_ended_hears_that_it_does_not_run),
+        FLOW(test_a_second_removal_is_told_of_the_first),
         FLOW(test_a_start_during_the_listing_is_not_taken_for_an_end),
     };
     return cmocka_run_group_tests(tests, world_init, NULL);

@@ -493,6 +493,27 @@ static void test_closing_drops_what_waits_for_another_try(void **state)
     until(!vic_list_is_empty(&w.pl.execution->strays));
 }
 
+static void test_a_copy_asked_for_as_the_process_ends_is_served_afterwards(void **state)
+{
+    (void)state;
+    struct pl_container *c = running('a', "");
+    fake_exit(c, 0);
+    struct rpc_stream *st = copy(c);
+    struct rpc_stream *start = post("start", "ca", NULL);
+    assert_int_equal(fake.n_served, 0);
+    assert_true(fake_answer(c, "/v1/ack", NULL, "{}"));
+    until(!pl_state_has_vm(c->rec.state));
+    wake_up(c);
+    assert_int_equal(fake.n_served, 1);
+    assert_ptr_equal(fake.served[0], st);
+    assert_false(start->is_over); /* its turn comes after the copy */
+    pl_nap_leave(c);
+    fall_asleep(c);
+    until(c->rec.run == 2);
+    comes_up(c);
+    assert_non_null(start->answer);
+}
+
 /* ---- recovery ---- */
 
 static void test_the_vm_of_an_unreadable_record_is_kept(void **state)
@@ -535,6 +556,7 @@ static void test_the_vm_of_an_unreadable_record_is_kept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        FLOW(test_a_copy_asked_for_as_the_process_ends_is_served_afterwards),
         FLOW(test_the_vm_of_an_unreadable_record_is_kept),
         FLOW(test_a_late_vm_goes_with_its_container),
         FLOW(test_a_container_is_removed_while_libvirt_is_away),
