@@ -161,8 +161,9 @@ void pl_attach_run_begins(struct pl_container *c)
     struct attach *a;
     struct attach *next;
     list_for_each_safe(a, next, &c->attaches, link) {
+        bool waits_for_it = a->wants_stream && !a->is_run_over && a->next == 0;
         if (a->past > 0)
-            a->next = a->next > 0 ? a->next : c->rec.run;
+            a->next = waits_for_it ? c->rec.run : a->next;
         else if (!a->output)
             open_output(a, c->rec.run, 0);
     }
