@@ -143,7 +143,9 @@ void pl_request_reply(struct pl_request *req, const struct vic_err *err); /* NUL
 /* Applies an event that nobody asked for, then wakes what waits. */
 enum pl_action pl_container_apply(struct pl_container *c, enum pl_event event);
 void pl_container_wake(struct pl_container *c);
-/* Its process has ended: there may be a VM yet, which has nothing more to say. */
+/* Its process has ended, and its VM, which has nothing more to say, is there yet. */
+bool pl_container_is_ending(const struct pl_container *c);
+/* That, or it has no VM. */
 bool pl_container_is_over(const struct pl_container *c);
 
 /* ---- start.c ---- */

@@ -29,6 +29,11 @@ struct pl_request *pl_request_new(struct pl_container *c, struct rpc_stream *st,
     return req;
 }
 
+bool pl_container_is_ending(const struct pl_container *c)
+{
+    return c->has_exit && pl_state_has_vm(c->rec.state);
+}
+
 bool pl_container_is_over(const struct pl_container *c)
 {
     return c->has_exit || !pl_state_has_vm(c->rec.state);
@@ -107,12 +112,6 @@ static void choose_restart_step(struct pl_request *req)
                      : PL_EV_START;
 }
 
-/* Its process has ended, and its VM is about to: a start is meant for what comes after. */
-static bool is_for_next_run(const struct pl_request *req)
-{
-    return req->event == PL_EV_START && req->c->has_exit && pl_state_has_vm(req->c->rec.state);
-}
-
 void pl_request_dispatch(struct pl_request *req)
 {
     struct pl_container *c = req->c;
@@ -124,7 +123,9 @@ void pl_request_dispatch(struct pl_request *req)
         pl_request_reply(req, &err);
         return;
     }
-    if (is_for_next_run(req) || pl_nap_holds_up(c, req->event)) {
+    /* A start of what is ending is meant for what comes after. */
+    bool is_for_next_run = req->event == PL_EV_START && pl_container_is_ending(c);
+    if (is_for_next_run || pl_nap_holds_up(c, req->event)) {
         park(req);
         return;
     }

@@ -5,7 +5,8 @@
  *   waking -> awake -> going -> (gone)
  *
  * All copies share one nap.  It outlasts the last of them by some seconds: `docker cp` asks twice.  What must
- * not be done meanwhile (start, remove) waits in the container's list of requests.
+ * not be done meanwhile (start, remove) waits in the container's list of requests.  A copy that is asked for while a
+ * run's process has ended and its VM is still there waits for that in the container's late_copies.
  */
 #include <string.h>
 #include <unistd.h>

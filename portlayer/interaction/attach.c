@@ -28,8 +28,7 @@ struct attach {
     unsigned next;      /* ... and this one has begun by now; 0: none */
     bool is_closed;
     struct pl_output *output; /* NULL until a run begins */
-    uint64_t budget_offset;
-    uv_timer_t timer; /* goes on reading in the loop's next turn */
+    uv_timer_t timer;         /* goes on reading in the loop's next turn */
     /* stdin */
     struct rpc_stream *to_tether; /* NULL until the process runs, and after it ended */
     struct vic_buf early;         /* came before; at most one window */

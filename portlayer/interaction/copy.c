@@ -35,7 +35,7 @@ void pl_copy_serve(struct pl_container *c, struct rpc_stream *take_st, const cha
         rpc_stream_cancel(take_st); /* it waited too long */
     else if (check(c, &err) < 0)
         rpc_reply_error(take_st, &err);
-    else if (pl_state_has_vm(c->rec.state) && pl_container_is_over(c))
+    else if (pl_container_is_ending(c))
         pl_nap_wait_for_end(c, take_st, method, path, action);
     else if (pl_state_has_vm(c->rec.state) || pl_nap_is_awake(c))
         pl_relay(take_st, c, method, path, action);

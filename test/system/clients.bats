@@ -3,7 +3,7 @@ load common
 
 setup_file() {
     . "$BATS_TEST_DIRNAME/../lib/vch.bash"
-    docker_cli_debian "$VCH_TOP/build/cli"
+    docker_cli_debian "$SUITE/cli" # and not in the build folder, which quickstart.bats looks at
     export DOCKER=$DOCKER_DEBIAN
 }
 teardown() { remove_all old-; remove_all sdk-; }
@@ -30,7 +30,7 @@ teardown() { remove_all old-; remove_all sdk-; }
 }
 
 @test "the newest CLI here negotiates the lower of its version and 1.50, and runs" {
-    docker_cli "$VCH_TOP/build/cli" # the one on PATH; Debian's where there is none
+    docker_cli "$SUITE/cli" # the one on PATH; Debian's where there is none
     own=$(dk version --format '{{.Client.DefaultAPIVersion}}')
     run -0 dk version --format '{{.Client.APIVersion}} {{.Server.APIVersion}}'
     equal "$(printf '%s\n' "$own" 1.50 | sort -V | head -n 1) 1.50" "$output"

@@ -20,7 +20,7 @@ host() {
     # shellcheck disable=SC2016 # dpkg's own variables
     dpkg-query -W -f '${Package} ${Status}\n'
     find /etc -path /etc/libvirt/qemu/networks -prune -o -newer "$BATS_TEST_TMPDIR/started" -type f -print
-    find "$(realpath "$O")" "$VIC_IMAGES" -maxdepth 2 ! -name '.*' ! -path "$(realpath "$O")/cli*" | sort # clients.bats'
+    find "$(realpath "$O")" "$VIC_IMAGES" -maxdepth 2 ! -name '.*' | sort
     find "$BATS_TEST_TMPDIR/home" -mindepth 1
 }
 

@@ -575,7 +575,7 @@ void pl_copy_serve(struct pl_container *c, struct rpc_stream *take_st, const cha
     if (c->rec.state == PL_STARTING || c->rec.state == PL_REMOVING) {
         (void)vic_fail(&err, VIC_ERR_CONFLICT, 0, "container %s is busy", c->rec.id);
         rpc_reply_error(take_st, &err);
-    } else if (pl_state_has_vm(c->rec.state) && pl_container_is_over(c)) {
+    } else if (pl_container_is_ending(c)) {
         pl_nap_wait_for_end(c, take_st, method, path, action);
     } else if (pl_state_has_vm(c->rec.state) || pl_nap_is_awake(c)) {
         assert(fake.n_served < ARRAY_SIZE(fake.served));

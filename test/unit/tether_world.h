@@ -16,9 +16,10 @@
 extern char dir[];        /* where all of it is */
 extern char *root;        /* of the container; NULL: we are not root */
 extern char *output_path; /* the port's file */
+
+/* Of a tether that begins: EXEC_GRACE_MS unless a test says otherwise. */
 #define EXEC_GRACE_MS 2000
-extern unsigned
-    exec_grace_ms; /* of a tether that begins; EXEC_GRACE_MS unless a test says otherwise */
+extern unsigned exec_grace_ms;
 
 struct run {
     pid_t pid;
